@@ -1,0 +1,1 @@
+"""One collector a file; each knows its own source and nothing of the others."""

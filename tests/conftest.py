@@ -1,0 +1,42 @@
+"""Fixtures: a real nats-server of each version, and the exporter's own collectors on it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from tests.exporting import Exporter, exporter_of
+from tests.servers import NATS_VERSIONS, NatsServer, nats_server, program
+
+
+@pytest.fixture(params=NATS_VERSIONS)
+def nats_binary(request: pytest.FixtureRequest) -> str:
+    """Every test of the queue's numbers runs on the current server and on Debian's 2.9."""
+    return program(NATS_VERSIONS[request.param])
+
+
+@pytest.fixture
+def server(nats_binary: str, tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_server(nats_binary, tmp_path / "nats") as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: NatsServer) -> AsyncIterator[Client]:
+    client = await server.client()
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def exporter(server: NatsServer) -> AsyncIterator[Exporter]:
+    """The exporter on the tutorial's queue."""
+    async with exporter_of(url=server.url) as running:
+        yield running
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/golden anew from what is seen"
+    )
