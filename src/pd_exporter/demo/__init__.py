@@ -1,0 +1,1 @@
+"""``pd-exporter demo``: the loop from queue to recorded series, on one machine."""

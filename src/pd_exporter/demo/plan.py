@@ -1,0 +1,39 @@
+"""What the demo plays: the names that a Dynamo service uses, and the size of its burst."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STREAM = "dynamo_prefill_queue"
+CONSUMER = "worker-group"
+NAMESPACE = "default"
+GROUP = "dynamo-pd"
+ROLE = "prefill"
+
+LAG_THRESHOLD = 5
+"""The lagThreshold that Alibaba's tutorial gives KEDA's nats-jetstream trigger."""
+MAX_REPLICAS = 6
+"""That trigger's maxReplicaCount."""
+
+INTERVAL_SECONDS = 2
+"""Scrape and rule interval of the demo, so that a burst of a minute has a shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A burst: `concurrency` clients, each of which sends when its last request is done.
+
+    The defaults are the tutorial's stress test, served by one replica.
+    """
+
+    requests: int = 320
+    concurrency: int = 32
+    workers: int = 1
+    service_seconds: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Paths of the programs that the demo starts; without Prometheus it does less."""
+
+    nats_server: Path
+    prometheus: Path | None

@@ -1,0 +1,156 @@
+"""The demo's course: start everything, wait for a first sample, burst, drain, sum up."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+from rich.console import Console
+
+from pd_exporter.background import cancel
+from pd_exporter.demo.dynamo import open_prefill_queue
+from pd_exporter.demo.plan import INTERVAL_SECONDS, Plan, Programs
+from pd_exporter.demo.processes import Children, DemoError
+from pd_exporter.demo.readings import LAG, Exporter, Prometheus
+from pd_exporter.demo.report import print_summary
+from pd_exporter.demo.screen import LineScreen, LiveScreen, Screen
+from pd_exporter.demo.services import start_exporter, start_nats, start_prometheus
+from pd_exporter.demo.summary import faults, summarise
+from pd_exporter.demo.watch import Watch
+from pd_exporter.demo.workload import Workload
+
+EVERY_SECONDS = 1.0
+"""How often the run is looked at."""
+FIRST_SAMPLE_SECONDS = 30.0
+"""Longest wait for the first recorded lag, which takes a scrape and an evaluation."""
+DRAIN_SECONDS = 30.0
+"""Longest wait for the recorded lag to come back to 0 after the burst."""
+SETTLE_SECONDS = 2 * INTERVAL_SECONDS + 1
+"""How long after the burst what is recorded may still be of before its end."""
+
+
+_NO_PROMETHEUS = (
+    "There is no Prometheus on this machine, so no recorded series: the demo shows what the"
+    " exporter gives. To get it: apt-get install prometheus, or make demo, which unpacks it, or"
+    " https://prometheus.io/download/"
+)
+
+
+async def play(
+    plan: Plan,
+    programs: Programs,
+    console: Console,
+    children: Children,
+    shown: "asyncio.Future[int]",
+    *,
+    keep: bool,
+) -> None:
+    """Play the whole; `shown` gets the exit status when the summary is printed.
+
+    Raises:
+        DemoError: A part did not do what it is for.
+    """
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        _announce(console, plan, programs)
+        nats_url = await start_nats(children, programs.nats_server)
+        queue = await stack.enter_async_context(open_prefill_queue(nats_url))
+        workload = Workload(queue, plan)
+        stack.push_async_callback(workload.close)
+        for _ in range(plan.workers):
+            await workload.add_worker()
+        exporter = Exporter(http, await start_exporter(children, http, nats_url, plan))
+        prometheus = None
+        if programs.prometheus is not None:
+            url = await start_prometheus(children, http, programs.prometheus, exporter.url)
+            prometheus = Prometheus(http, url)
+        watch = Watch(workload.truth, exporter, prometheus)
+        with _screen(console, plan) as screen:
+            burst_seconds = await _perform(workload, watch, screen)
+        shown.set_result(await _sum_up(console, plan, watch, burst_seconds))
+        if keep:
+            _print_addresses(console, nats_url, watch)
+            await asyncio.Event().wait()
+
+
+async def _perform(workload: Workload, watch: Watch, screen: Screen) -> float:
+    """Burst, between a first sample and the return to 0; give the burst's seconds."""
+
+    def sampled() -> bool:
+        return watch.moments[-1].lag is not None
+
+    if not await _follow(watch, screen, "warm-up", sampled, FIRST_SAMPLE_SECONDS):
+        raise DemoError(f"there is no recorded lag after {FIRST_SAMPLE_SECONDS:g} s")
+    burst = asyncio.create_task(workload.burst(), name="burst")
+    try:
+        await _follow(watch, screen, "burst", burst.done, math.inf)
+    finally:
+        await cancel([burst])
+    burst_seconds = burst.result()
+    settled = watch.moments[-1].seconds + SETTLE_SECONDS
+
+    def drained() -> bool:
+        return watch.moments[-1].lag == 0 and watch.moments[-1].seconds >= settled
+
+    await _follow(watch, screen, "drain", drained, DRAIN_SECONDS)
+    return burst_seconds
+
+
+async def _follow(
+    watch: Watch, screen: Screen, phase: str, until: Callable[[], bool], seconds: float
+) -> bool:
+    """Look and show once a second until something holds; give whether it does in time."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    while True:
+        due = clock() + EVERY_SECONDS
+        await watch.look()
+        screen.show(phase, watch)
+        if until() or clock() >= end:
+            return until()
+        await asyncio.sleep(due - clock())
+
+
+async def _sum_up(console: Console, plan: Plan, watch: Watch, burst_seconds: float) -> int:
+    """Print the summary; give the exit status that it deserves."""
+    recorded = None
+    if watch.prometheus is not None:
+        first, last = watch.moments[0], watch.moments[-1]
+        recorded = await watch.prometheus.between(first.unix, last.unix)
+    summary = summarise(plan, burst_seconds, watch.moments, recorded)
+    found = list(faults(summary))
+    print_summary(console, summary, found)
+    return 1 if found else 0
+
+
+def _screen(console: Console, plan: Plan) -> Screen:
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveScreen(console, plan)
+    return LineScreen(console, plan)
+
+
+def _announce(console: Console, plan: Plan, programs: Programs) -> None:
+    console.print(
+        f"{plan.requests} requests of {plan.concurrency} clients to {plan.workers}"
+        f" worker{'s' if plan.workers > 1 else ''} that take {plan.service_seconds:g} s each."
+    )
+    if programs.prometheus is None:
+        console.print(_NO_PROMETHEUS)
+    else:
+        console.print(
+            f"Prometheus scrapes and evaluates the shipped rules every {INTERVAL_SECONDS} s"
+            " here, instead of every 15 s."
+        )
+
+
+def _print_addresses(console: Console, nats_url: str, watch: Watch) -> None:
+    lines = [
+        "\nStill up, until Ctrl-C:",
+        f"  NATS          {nats_url}",
+        f"  landing page  {watch.exporter.url}",
+        f"  metrics       {watch.exporter.url}metrics",
+    ]
+    if watch.prometheus is not None:
+        lines.append(f"  Prometheus    {watch.prometheus.url}api/v1/query?query={LAG}")
+    console.print("\n".join(lines), soft_wrap=True)

@@ -1,0 +1,79 @@
+"""The summary as a table and sentences for people."""
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pd_exporter import catalogue
+from pd_exporter.demo.plan import LAG_THRESHOLD, MAX_REPLICAS
+from pd_exporter.demo.readings import ARRIVALS, DELIVERIES, LAG, WAIT
+from pd_exporter.demo.summary import Course, Summary
+from pd_exporter.demo.trigger import trigger_text
+
+
+def print_summary(console: Console, summary: Summary, faults: Sequence[str]) -> None:
+    """Print what the run has shown, and its faults where there are any."""
+    truth = summary.truth
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("the run", no_wrap=True)
+    last = "no Prometheus" if summary.recorded is None else "recorded rule"
+    for source in ("workload", "exporter", last):
+        table.add_column(source, justify="right", no_wrap=True)
+    for row in _rows(summary):
+        table.add_row(*row)
+    console.print(table)
+    console.print(
+        f"{truth.done} of {summary.plan.requests} requests done in {summary.burst_seconds:.1f} s"
+        f" by {truth.workers} worker{'s' if truth.workers != 1 else ''}; mean wait"
+        f" {truth.mean_wait:.1f} s."
+    )
+    _print_verdict(console, summary, faults)
+
+
+def _print_verdict(console: Console, summary: Summary, faults: Sequence[str]) -> None:
+    lag = summary.lag
+    if lag is not None:
+        console.print(
+            f"The trigger of Alibaba's tutorial (lagThreshold {LAG_THRESHOLD}, at most"
+            f" {MAX_REPLICAS} replicas) asks at the peak for {trigger_text(lag.peak)}."
+        )
+    for fault in faults:
+        console.print(f"[bold red]wrong:[/] {fault}")
+    if not faults and lag is not None:
+        whose = "exporter's" if summary.recorded is None else "recorded"
+        console.print(
+            f"[bold green]right:[/] the {whose} lag rose from {lag.first:g} to {lag.peak:g} and"
+            f" fell back to {lag.last:g}; nothing was lost."
+        )
+
+
+def _rows(summary: Summary) -> Iterator[tuple[str, str, str, str]]:
+    truth = summary.truth
+    exported, recorded = summary.exported_lag, _course(summary, LAG)
+    for when, true in (("first", 0), ("peak", truth.peak_waiting), ("last", truth.waiting)):
+        yield f"lag, {when}", f"{true}", _at(exported, when), _at(recorded, when)
+    wait = summary.exported_wait
+    seen = _at(_course(summary, WAIT), "peak", " s")
+    yield "wait, peak", f"{truth.longest_wait:.1f} s", _at(wait, "peak", " s"), seen
+    yield "arrivals, peak", "", "", _at(_course(summary, ARRIVALS), "peak", "/s")
+    yield "deliveries, peak", "", "", _at(_course(summary, DELIVERIES), "peak", "/s")
+    for what, true, metric in (
+        ("enqueued", truth.enqueued, catalogue.QUEUE_ENQUEUED),
+        ("delivered", truth.dequeued, catalogue.QUEUE_DELIVERED),
+        ("lost", 0, catalogue.QUEUE_EXPIRED),
+    ):
+        exporter = summary.exported.get(metric.name)
+        yield what, f"{true}", "-" if exporter is None else f"{exporter:.0f}", ""
+
+
+def _course(summary: Summary, series: str) -> Course | None:
+    return summary.recorded.get(series) if summary.recorded is not None else None
+
+
+def _at(course: Course | None, when: str, unit: str = "") -> str:
+    if course is None:
+        return "-"
+    value: float = getattr(course, when)
+    return f"{value:.1f}{unit}" if unit else f"{value:g}"

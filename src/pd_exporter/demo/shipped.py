@@ -1,0 +1,11 @@
+"""The files that pd-exporter ships beside its code."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def shipped(relative: str) -> Path:
+    """Locate a shipped file, such as ``rules/recording.yaml``: in a wheel, or in the repository."""
+    packaged = _PACKAGE / "shipped" / relative
+    return packaged if packaged.exists() else _PACKAGE.parents[1] / relative

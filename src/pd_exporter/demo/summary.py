@@ -1,0 +1,106 @@
+"""What the run has shown, and whether it is what it should be."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pd_exporter import catalogue
+from pd_exporter.demo.plan import Plan
+from pd_exporter.demo.readings import LAG
+from pd_exporter.demo.watch import Moment
+from pd_exporter.demo.workload import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a value went over the run: at its begin, at its highest, at its end."""
+
+    first: float
+    peak: float
+    last: float
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Course | None":
+        """Summarise what is not missing; None where all is."""
+        known = [value for value in values if value is not None]
+        return cls(known[0], max(known), known[-1]) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The whole run.
+
+    Attributes:
+        plan: What was to be done.
+        truth: What the workload did.
+        burst_seconds: How long it took.
+        exported: The exporter's values by metric name, at the end.
+        exported_lag: The exporter's lag over the run.
+        exported_wait: The wait by the exporter's page over the run, in seconds.
+        recorded: The recorded series over the run by name; None without Prometheus.
+    """
+
+    plan: Plan
+    truth: Truth
+    burst_seconds: float
+    exported: Mapping[str, float]
+    exported_lag: Course | None
+    exported_wait: Course | None
+    recorded: Mapping[str, Course] | None
+
+    @property
+    def lag(self) -> Course | None:
+        """The recorded lag; without Prometheus the exporter's."""
+        return self.exported_lag if self.recorded is None else self.recorded.get(LAG)
+
+
+def summarise(
+    plan: Plan,
+    burst_seconds: float,
+    moments: Sequence[Moment],
+    recorded: Mapping[str, Sequence[float]] | None,
+) -> Summary:
+    """Put together what was seen; `recorded` is what Prometheus gives back of the run."""
+    courses = None
+    if recorded is not None:
+        found = {name: Course.of(values) for name, values in recorded.items()}
+        courses = {name: course for name, course in found.items() if course}
+    return Summary(
+        plan=plan,
+        truth=moments[-1].truth,
+        burst_seconds=burst_seconds,
+        exported=moments[-1].exported,
+        exported_lag=Course.of([moment.exported_lag for moment in moments]),
+        exported_wait=Course.of([moment.exported_wait for moment in moments]),
+        recorded=courses,
+    )
+
+
+def faults(summary: Summary) -> Iterator[str]:
+    """Say what is not as it should be, a sentence each."""
+    whose = "exporter's" if summary.recorded is None else "recorded"
+    lag = summary.lag
+    if lag is None:
+        yield f"There was no {whose} lag."
+    elif lag.peak <= lag.first:
+        yield (
+            f"The {whose} lag did not rise: it stayed at {lag.peak:g}."
+            " If the burst was shorter than a few seconds, make it longer."
+        )
+    elif lag.last > lag.first:
+        yield f"The {whose} lag did not fall back: it was {lag.last:g} at the end."
+    truth = summary.truth
+    # A message that a worker acknowledges at this moment may be counted on both sides.
+    most = truth.peak_waiting + summary.plan.workers
+    if lag is not None and lag.peak > most:
+        yield f"The {whose} lag rose to {lag.peak:g}, yet at most {truth.peak_waiting} waited."
+    yield from _miscounted(summary, catalogue.QUEUE_ENQUEUED.name, truth.enqueued)
+    yield from _miscounted(summary, catalogue.QUEUE_DELIVERED.name, truth.dequeued)
+    yield from _miscounted(summary, catalogue.QUEUE_EXPIRED.name, 0)
+
+
+def _miscounted(summary: Summary, metric: str, truth: int) -> Iterator[str]:
+    exported = summary.exported.get(metric)
+    if exported is None:
+        yield f"The exporter gives no {metric}, which should be {truth}."
+    elif exported != truth:
+        yield f"The exporter gives {exported:g} for {metric}, which should be {truth}."

@@ -1,0 +1,135 @@
+"""The live view: progress, what each link of the chain says, and the lag so far."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import ConsoleDimensions, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pd_exporter import catalogue
+from pd_exporter.demo.chart import chart
+from pd_exporter.demo.plan import GROUP, LAG_THRESHOLD, ROLE, STREAM, Plan
+from pd_exporter.demo.readings import (
+    ARRIVALS,
+    ARRIVALS_5M,
+    DELIVERIES,
+    LAG,
+    PENDING,
+    WAIT,
+)
+from pd_exporter.demo.trigger import trigger_text
+from pd_exporter.demo.watch import Moment, Watch
+
+_WIDEST = 110
+_LINES_BESIDE_CHART = 18
+_TALLEST_CHART = 12
+_NOTHING = Text("-", style="dim")
+
+
+def view(plan: Plan, phase: str, watch: Watch, size: ConsoleDimensions) -> RenderableType:
+    """Draw the last moment and the way to it, to fit the terminal."""
+    width = min(size.width, _WIDEST)
+    moment = watch.moments[-1]
+    height = max(2, min(size.height - 1 - _LINES_BESIDE_CHART, _TALLEST_CHART))
+    frame = Table.grid()
+    frame.add_column(width=width)
+    for part in (
+        _title(phase, moment),
+        ProgressBar(total=plan.requests, completed=moment.truth.done, width=width),
+        _progress(plan, moment),
+        _signals(moment, width),
+        _lag_chart(watch, width, height),
+        *_footer(watch),
+    ):
+        frame.add_row(part)
+    return frame
+
+
+def _title(phase: str, moment: Moment) -> RenderableType:
+    line = Table.grid(expand=True)
+    line.add_column()
+    line.add_column(justify="right")
+    minutes, seconds = divmod(int(moment.seconds), 60)
+    line.add_row(
+        Text.assemble(("pd-exporter demo", "bold"), f"  {GROUP} {ROLE}, {STREAM}"),
+        Text(f"{phase} {minutes}:{seconds:02}", style="bold"),
+    )
+    return line
+
+
+def _progress(plan: Plan, moment: Moment) -> RenderableType:
+    truth = moment.truth
+    in_work = truth.dequeued - truth.done
+    return Text(
+        f"{truth.done} of {plan.requests} done, {truth.waiting} waiting, {in_work} in work,"
+        f" {truth.workers} worker{'s' if truth.workers != 1 else ''}"
+    )
+
+
+def _signals(moment: Moment, width: int) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, width=width, padding=(0, 1), pad_edge=False)
+    table.add_column("recorded series", no_wrap=True)
+    for source in ("workload", "exporter", "Prometheus"):
+        table.add_column(source, justify="right", no_wrap=True, min_width=11)
+    for row in _rows(moment):
+        table.add_row(*row)
+    return table
+
+
+def _rows(moment: Moment) -> Iterator[tuple[RenderableType, ...]]:
+    truth, exported = moment.truth, moment.exported
+    yield LAG, f"{truth.waiting}", _count(moment.exported_lag), _answer(moment, LAG, "")
+    pending = exported.get(catalogue.QUEUE_PENDING.name)
+    yield PENDING, f"{truth.waiting}", _count(pending), _answer(moment, PENDING, "")
+    wait = moment.exported_wait
+    yield (
+        WAIT,
+        f"{truth.oldest_wait:.1f} s",
+        _NOTHING if wait is None else f"{wait:.1f} s",
+        _answer(moment, WAIT, " s"),
+    )
+    enqueued = exported.get(catalogue.QUEUE_ENQUEUED.name)
+    arrived = (f"{truth.enqueued} in all", _count(enqueued, " in all"))
+    yield ARRIVALS, *arrived, _answer(moment, ARRIVALS, "/s")
+    yield ARRIVALS_5M, "", "", _answer(moment, ARRIVALS_5M, "/s")
+    delivered = exported.get(catalogue.QUEUE_DELIVERED.name)
+    taken = (f"{truth.dequeued} in all", _count(delivered, " in all"))
+    yield DELIVERIES, *taken, _answer(moment, DELIVERIES, "/s")
+
+
+def _count(value: float | None, unit: str = "") -> RenderableType:
+    return _NOTHING if value is None else f"{value:.0f}{unit}"
+
+
+def _answer(moment: Moment, series: str, unit: str) -> RenderableType:
+    value = moment.recorded.get(series) if moment.recorded is not None else None
+    if value is None:
+        return _NOTHING
+    return Text(f"{value:.1f}{unit}" if unit else f"{value:.0f}", style="bold cyan")
+
+
+def _lag_chart(watch: Watch, width: int, height: int) -> RenderableType:
+    lags = [moment.lag for moment in watch.moments]
+    inner = width - 4
+    peak = max((lag for lag in lags if lag is not None), default=0)
+    return Panel(
+        Text("\n".join(chart(lags, inner, height)), style="cyan", no_wrap=True),
+        title=f"{'lag' if watch.prometheus is None else 'recorded lag'}, peak {peak:.0f}",
+        title_align="left",
+        box=box.ROUNDED,
+        border_style="dim",
+        width=width,
+    )
+
+
+def _footer(watch: Watch) -> Iterator[RenderableType]:
+    lag = watch.moments[-1].lag
+    if lag is not None:
+        yield Text(f"A trigger with lagThreshold {LAG_THRESHOLD} asks for {trigger_text(lag)}")
+    addresses = Text(f"exporter {watch.exporter.url}", style="dim")
+    if watch.prometheus is not None:
+        addresses.append(f"   Prometheus {watch.prometheus.url}")
+    yield addresses

@@ -1,0 +1,205 @@
+"""The real process: arguments, exit status, signals, and what it writes."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+from nats.aio.client import Client
+
+from tests.dynamo import make_queue
+from tests.exporting import queue_config
+from tests.exposition import Page
+from tests.servers import NatsServer, free_port, run, until
+
+COMMAND = [sys.executable, "-m", "pd_exporter"]
+SECRET = "hunter2-is-secret"
+
+
+def pd_exporter(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return run(*COMMAND, *arguments)
+
+
+def write_config(folder: Path, url: str, **login: str) -> Path:
+    file = folder / "pd-exporter.yaml"
+    document = {"nats": {"main": {"servers": [url], **login}}, "queues": [queue_config()]}
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+class Process:
+    """A running `pd-exporter serve`, and where it is served."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process = process
+        self._log = log
+        self.url = ""
+
+    def log(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    async def listening(self) -> bool:
+        assert self.process.returncode is None, self._log.read_text()
+        self.url = "".join(str(line["url"]) for line in self.log() if line["event"] == "serving")
+        return bool(self.url)
+
+    async def get(self, path: str) -> str:
+        async with aiohttp.ClientSession() as http, http.get(self.url + path) as response:
+            return await response.text()
+
+
+@pytest.fixture
+async def process(server: NatsServer, tmp_path: Path) -> AsyncIterator[Process]:
+    config = write_config(tmp_path, server.url, user="someone", password=SECRET)
+    with (tmp_path / "log").open("wb") as log:
+        started = await asyncio.create_subprocess_exec(
+            *COMMAND, "serve", "--config.file", str(config),
+            "--web.listen-address", "127.0.0.1:0", "--log.format", "json",
+            stderr=log,
+        )  # fmt: skip
+    process = Process(started, tmp_path / "log")
+    await until(process.listening, "the exporter to listen")
+    yield process
+    if started.returncode is None:
+        started.kill()
+        await started.wait()
+
+
+async def test_it_serves_and_ends_on_sigterm(process: Process, client: Client) -> None:
+    await make_queue(client)
+
+    async def read() -> bool:
+        return Page(await process.get("metrics")).get("pd_queue_up") == 1
+
+    await until(read, "the queue to be read")
+    process.process.send_signal(signal.SIGTERM)
+
+    assert await asyncio.wait_for(process.process.wait(), 10) == 0
+    assert process.log()[-1]["event"] == "stopping"
+    assert SECRET not in str(process.log())
+
+
+async def test_a_scrape_on_its_way_is_answered_before_the_end(
+    process: Process, server: NatsServer, client: Client
+) -> None:
+    await make_queue(client)
+    server.send(signal.SIGSTOP)
+    headers = {"X-Prometheus-Scrape-Timeout-Seconds": "2"}
+    async with aiohttp.ClientSession() as http:
+        scrape = asyncio.create_task(http.get(process.url + "metrics", headers=headers))
+
+        async def arrived() -> bool:
+            """The scrape's questions wait for the stopped server; other pages are still served."""
+            return "healthy" in await process.get("-/healthy") and not scrape.done()
+
+        await until(arrived, "the scrape to be on its way")
+        await asyncio.sleep(0.3)
+        process.process.send_signal(signal.SIGTERM)
+        async with await asyncio.wait_for(scrape, 10) as response:
+            page = Page(await response.text())
+
+    assert page.value("pd_queue_up") == 0
+    assert await asyncio.wait_for(process.process.wait(), 10) == 0
+
+
+async def test_nats_away_and_back_ends_nothing(
+    process: Process, server: NatsServer, client: Client
+) -> None:
+    await make_queue(client)
+    for _ in range(2):
+        await asyncio.to_thread(server.stop)
+        assert Page(await process.get("metrics")).value("pd_queue_up") == 0
+        await asyncio.to_thread(server.start)
+
+        async def read() -> bool:
+            return Page(await process.get("metrics")).get("pd_queue_up") == 1
+
+        await until(read, "the queue to be read again")
+    assert process.process.returncode is None
+    assert "ready" in await process.get("-/ready")
+
+
+@pytest.mark.parametrize("command", [["check"], ["serve", "--config.file"]])
+def test_a_bad_configuration_is_told_whole_and_starts_nothing(
+    tmp_path: Path, command: list[str]
+) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "nats: {main: {servers: [http://x], password: !env PD_NOT_SET}}\n"
+        "queues: [{nats: main, stream: '', consumer: c, namespace: n, grp: g}]\n"
+    )
+
+    done = pd_exporter(*command, file)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        (
+            f"{file}: nats.main.servers[0]: a NATS server's URL is wanted, such as"
+            " nats://nats.default.svc:4222"
+        ),
+        (
+            f"{file}: nats.main.password: the environment variable PD_NOT_SET is not set; set it,"
+            " or remove !env"
+        ),
+        f"{file}: queues[0].stream: must not be empty",
+        f"{file}: queues[0].group: required, and missing",
+        f"{file}: queues[0].grp: unknown key; did you mean group?",
+    ]
+
+
+def test_a_missing_configuration(tmp_path: Path) -> None:
+    done = pd_exporter("serve", "--config.file", tmp_path / "nowhere.yaml")
+
+    assert done.returncode == 1
+    assert done.stderr == f"{tmp_path}/nowhere.yaml: cannot be read: No such file or directory\n"
+
+
+def test_check_says_that_a_configuration_is_right(tmp_path: Path) -> None:
+    done = pd_exporter("check", write_config(tmp_path, "nats://127.0.0.1:4222"))
+
+    assert done.returncode == 0
+    assert done.stdout.endswith("right: 1 NATS, 1 queues\n")
+
+
+def test_check_prints_the_schema() -> None:
+    schema = json.loads(pd_exporter("check", "--schema").stdout)
+
+    assert schema["additionalProperties"] is False
+    assert {"nats", "queues"} <= schema["properties"].keys()
+
+
+def test_a_port_in_use_is_told_and_nothing_is_left(server: NatsServer, tmp_path: Path) -> None:
+    config = write_config(tmp_path, server.url)
+    began = time.monotonic()
+
+    done = pd_exporter(
+        "serve", "--config.file", config, "--web.listen-address", f"127.0.0.1:{server.port}"
+    )
+
+    assert done.returncode == 1
+    assert f"cannot listen at 127.0.0.1:{server.port}" in done.stderr
+    assert "--web.listen-address" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("address", ["7339", ":", "host:port", ":70000"])
+def test_a_listen_address_of_the_wrong_shape(tmp_path: Path, address: str) -> None:
+    config = write_config(tmp_path, f"nats://127.0.0.1:{free_port()}")
+
+    done = pd_exporter("serve", "--config.file", config, f"--web.listen-address={address}")
+
+    assert done.returncode == 2
+    assert "is not [host]:port" in done.stderr
+
+
+def test_the_version() -> None:
+    assert pd_exporter("--version").stdout.startswith("pd-exporter 0.")

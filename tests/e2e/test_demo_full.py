@@ -1,0 +1,36 @@
+"""The demo as it comes: the stress test's burst, whole, with Prometheus and the shipped rules."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import program
+
+
+@pytest.mark.timeout(300)
+def test_the_usual_burst_asks_for_six_replicas(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pd_exporter", "demo", "--once"]
+    command += ["--prometheus", program("prometheus")]
+
+    done = subprocess.run(
+        command,
+        env={"TMPDIR": str(tmp_path), "PATH": "/nowhere"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+    peak = re.search(r"recorded lag rose from 0 to (\d+) and fell back to 0", done.stdout)
+    assert peak, done.stdout
+    assert 30 <= int(peak[1]) <= 33  # 32 clients, of whom one is served
+    assert "= 7, capped to 6 replicas" in done.stdout
+    assert re.search(r"^ *enqueued +320 +320 *$", done.stdout, re.MULTILINE)
+    assert re.search(r"^ *lost +0 +0 *$", done.stdout, re.MULTILINE)
+    assert re.search(r"320 of 320 requests done in (6[4-9]|7\d)\.\d s", done.stdout)
