@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
@@ -24,16 +23,13 @@ class ListenError(Exception):
     """The web server cannot listen where it should; the message says why and what to do."""
 
 
-async def serve(
-    config: Config, host: str, port: int, on_listening: Callable[[str], None] | None = None
-) -> None:
+async def serve(config: Config, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         config: What to collect.
         host: Address to listen at; empty for all.
-        port: Port to listen at; 0 for a free one.
-        on_listening: Called once with the URL that the exporter is served at.
+        port: Port to listen at; 0 for a free one, which the log tells.
 
     Raises:
         ListenError: The address cannot be listened at; nothing is left running.
@@ -60,8 +56,6 @@ async def serve(
             ) from error
         url = _url(runner.addresses[0])
         _log.info("serving", url=url, version=__version__, queues=len(config.queues))
-        if on_listening:
-            on_listening(url)
         first = asyncio.create_task(site.first_run(), name="first run")
         stack.callback(first.cancel)
         await stop.wait()

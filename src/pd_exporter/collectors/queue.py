@@ -50,7 +50,8 @@ class Queue:
             stream_info(self.connection, config.stream, deadline),
             return_exceptions=True,
         )
-        failure = _failure(consumer) or _failure(stream)
+        failures = _failure(consumer), _failure(stream)
+        failure = failures[0] or failures[1]
         samples = [catalogue.QUEUE_UP.sample(isinstance(consumer, ConsumerInfo), self._labels)]
         if isinstance(stream, StreamInfo):
             self.history.observe(stream, asked_at)

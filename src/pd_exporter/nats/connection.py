@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import structlog
 
@@ -19,6 +20,13 @@ CONNECTING_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
+class Answer(NamedTuple):
+    """An answer's body, and whether the server that gave it is part of a cluster."""
+
+    body: bytes
+    clustered: bool
+
+
 class Connection:
     """One configured NATS system; made by `open_connection`."""
 
@@ -30,12 +38,7 @@ class Connection:
         self._settled = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
 
-    @property
-    def clustered(self) -> bool:
-        """Whether the server connected to is part of a cluster, as its INFO says."""
-        return self._session is not None and self._session.clustered
-
-    async def request(self, subject: str, payload: bytes, deadline: float) -> bytes:
+    async def request(self, subject: str, payload: bytes, deadline: float) -> Answer:
         """Ask over the current session; see `Session.request`.
 
         Raises:
@@ -44,11 +47,12 @@ class Connection:
         """
         if self._session is None:
             await self._wait_settled(deadline)
-        if self._session is None:
-            raise self._failure or JetStreamFailure(
-                Reason.DISCONNECTED, f"{self.name}: still connecting."
-            )
-        return await self._session.request(subject, payload, deadline)
+        session = self._session
+        if session is None and self._failure is not None:
+            raise self._failure.again()
+        if session is None:
+            raise JetStreamFailure(Reason.DISCONNECTED, f"{self.name}: still connecting.")
+        return Answer(await session.request(subject, payload, deadline), session.clustered)
 
     async def _wait_settled(self, deadline: float) -> None:
         latest = min(deadline, asyncio.get_running_loop().time() + CONNECTING_SECONDS)

@@ -54,6 +54,10 @@ class JetStreamFailure(Exception):  # noqa: N818  it is an answer, not a fault o
         self.reason = reason
         self.message = message
 
+    def again(self) -> "JetStreamFailure":
+        """The same failure to be raised once more; raised itself, it would grow by a traceback."""
+        return JetStreamFailure(self.reason, self.message)
+
     @property
     def problem(self) -> Problem:
         """The failure for people, with its cure."""

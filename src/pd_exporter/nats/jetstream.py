@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pd_exporter.nats import replies
-from pd_exporter.nats.connection import Connection
+from pd_exporter.nats.connection import Answer, Connection
 from pd_exporter.nats.failure import JetStreamFailure, Reason
 from pd_exporter.nats.replies import ConsumerInfo, StreamInfo
 
@@ -29,8 +29,8 @@ async def consumer_info(
         JetStreamFailure: There was no answer to be trusted until the deadline.
     """
 
-    def accept(reply: bytes) -> ConsumerInfo:
-        return replies.consumer_info(reply, stream, consumer, clustered=connection.clustered)
+    def accept(answer: Answer) -> ConsumerInfo:
+        return replies.consumer_info(answer.body, stream, consumer, clustered=answer.clustered)
 
     subject = f"$JS.API.CONSUMER.INFO.{stream}.{consumer}"
     return await _ask(connection, subject, accept, deadline)
@@ -39,14 +39,14 @@ async def consumer_info(
 async def stream_info(connection: Connection, stream: str, deadline: float) -> StreamInfo:
     """Read a stream; arguments and errors as of `consumer_info`."""
 
-    def accept(reply: bytes) -> StreamInfo:
-        return replies.stream_info(reply, stream, clustered=connection.clustered)
+    def accept(answer: Answer) -> StreamInfo:
+        return replies.stream_info(answer.body, stream, clustered=answer.clustered)
 
     return await _ask(connection, f"$JS.API.STREAM.INFO.{stream}", accept, deadline)
 
 
 async def _ask(
-    connection: Connection, subject: str, accept: Callable[[bytes], _InfoT], deadline: float
+    connection: Connection, subject: str, accept: Callable[[Answer], _InfoT], deadline: float
 ) -> _InfoT:
     clock = asyncio.get_running_loop().time
     last: JetStreamFailure | None = None
@@ -62,9 +62,9 @@ async def _ask(
             )
             pause = PAUSE_SECONDS[min(attempt, len(PAUSE_SECONDS) - 1)]
             if final or clock() + pause >= deadline:
-                # Silence at the very end says less than what was said before it.
-                silent = failure.reason is Reason.TIMEOUT and last is not None
-                raise (last if silent and last is not None else failure) from None
+                if failure.reason is Reason.TIMEOUT and last is not None:
+                    raise last from None  # silence at the end says less than what came before
+                raise
             last = failure
         attempt += 1
         await asyncio.sleep(pause)

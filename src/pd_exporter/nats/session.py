@@ -124,7 +124,7 @@ class Session:
                 at the subject) or TIMEOUT.
         """
         if self._inbox_denied is not None:
-            raise self._inbox_denied
+            raise self._inbox_denied.again()
         token = str(next(self._tokens))
         answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         self._pending[token] = (subject, answer)
@@ -227,7 +227,7 @@ class Session:
             if answer.done():
                 continue
             if self._inbox_denied is not None:
-                answer.set_exception(self._inbox_denied)
+                answer.set_exception(self._inbox_denied.again())
             elif subject.lower() == denied:  # nats-py gives the server's text in lower case
                 answer.set_exception(
                     JetStreamFailure(
