@@ -3,14 +3,17 @@
 import asyncio
 import statistics
 import time
+from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 from nats.js.api import RetentionPolicy
 
+from pd_exporter.collectors.queue import open_queues
+from pd_exporter.config import Config
 from tests.dynamo import CONSUMER, STREAM, Service, make_consumer, make_queue
 from tests.exporting import Exporter, exporter_of, queue_config
-from tests.servers import NatsServer, until
+from tests.servers import NatsServer, nats_server, until
 
 LIMITS, WORK_QUEUE = RetentionPolicy.LIMITS, RetentionPolicy.WORK_QUEUE
 
@@ -222,6 +225,37 @@ async def test_configured_values_are_given_even_when_the_server_is_not_there(
     assert page.value("pd_queue_service_prior_seconds") == 0.5
     assert page.value("pd_queue_cap_messages") == 3
     assert page.value("pd_queue_up") == 0
+
+
+async def test_one_exporter_reads_several_nats_systems(nats_binary: str, tmp_path: Path) -> None:
+    with (
+        nats_server(nats_binary, tmp_path / "a") as first,
+        nats_server(nats_binary, tmp_path / "b") as second,
+    ):
+        for server, count in ((first, 2), (second, 3)):
+            client = await server.client()
+            await make_queue(client)
+            await Service(client, ack_after_work=False).publish(count)
+            await client.close()
+        config = Config.model_validate(
+            {
+                "nats": {"a": {"servers": [first.url]}, "b": {"servers": [second.url]}},
+                "queues": [
+                    queue_config(nats="a", namespace="team-a"),
+                    queue_config(nats="b", namespace="team-b"),
+                ],
+            }
+        )
+        async with open_queues(config) as collector:
+            exporter = Exporter(collector)
+            await exporter.shows("pd_queue_pending_messages", 2, namespace="team-a")
+            await exporter.shows("pd_queue_pending_messages", 3, namespace="team-b")
+            first.stop()
+
+            page = await exporter.scrape()
+
+    assert page.value("pd_queue_up", namespace="team-a") == 0
+    assert page.value("pd_queue_pending_messages", namespace="team-b") == 3
 
 
 async def test_a_thousand_queues_are_read_in_one_scrape(client: Client, server: NatsServer) -> None:
