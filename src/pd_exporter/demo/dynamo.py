@@ -100,7 +100,8 @@ async def open_prefill_queue(url: str) -> AsyncIterator[PrefillQueue]:
         yield PrefillQueue(jetstream)
     finally:
         with suppress(NatsError, OSError, TimeoutError):
-            await asyncio.wait_for(client.close(), _CLOSE_SECONDS)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await client.close()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pd_exporter.demo.plan import INTERVAL_SECONDS, Plan, Programs
 from pd_exporter.demo.processes import Children, DemoError
 from pd_exporter.demo.readings import LAG, Exporter, Prometheus
 from pd_exporter.demo.report import print_summary
-from pd_exporter.demo.screen import LineScreen, LiveScreen, Screen
+from pd_exporter.demo.screen import Show, open_screen
 from pd_exporter.demo.services import start_exporter, start_nats, start_prometheus
 from pd_exporter.demo.summary import faults, summarise
 from pd_exporter.demo.watch import Watch
@@ -66,25 +66,25 @@ async def play(
             url = await start_prometheus(children, http, programs.prometheus, exporter.url)
             prometheus = Prometheus(http, url)
         watch = Watch(workload.truth, exporter, prometheus)
-        with _screen(console, plan) as screen:
-            burst_seconds = await _perform(workload, watch, screen)
+        with open_screen(console, plan) as show:
+            burst_seconds = await _perform(workload, watch, show)
         shown.set_result(await _sum_up(console, plan, watch, burst_seconds))
         if keep:
             _print_addresses(console, nats_url, watch)
             await asyncio.Event().wait()
 
 
-async def _perform(workload: Workload, watch: Watch, screen: Screen) -> float:
+async def _perform(workload: Workload, watch: Watch, show: Show) -> float:
     """Burst, between a first sample and the return to 0; give the burst's seconds."""
 
     def sampled() -> bool:
         return watch.moments[-1].lag is not None
 
-    if not await _follow(watch, screen, "warm-up", sampled, FIRST_SAMPLE_SECONDS):
+    if not await _follow(watch, show, "warm-up", sampled, FIRST_SAMPLE_SECONDS):
         raise DemoError(f"there is no recorded lag after {FIRST_SAMPLE_SECONDS:g} s")
     burst = asyncio.create_task(workload.burst(), name="burst")
     try:
-        await _follow(watch, screen, "burst", burst.done, math.inf)
+        await _follow(watch, show, "burst", burst.done, math.inf)
     finally:
         await cancel([burst])
     burst_seconds = burst.result()
@@ -93,12 +93,12 @@ async def _perform(workload: Workload, watch: Watch, screen: Screen) -> float:
     def drained() -> bool:
         return watch.moments[-1].lag == 0 and watch.moments[-1].seconds >= settled
 
-    await _follow(watch, screen, "drain", drained, DRAIN_SECONDS)
+    await _follow(watch, show, "drain", drained, DRAIN_SECONDS)
     return burst_seconds
 
 
 async def _follow(
-    watch: Watch, screen: Screen, phase: str, until: Callable[[], bool], seconds: float
+    watch: Watch, show: Show, phase: str, until: Callable[[], bool], seconds: float
 ) -> bool:
     """Look and show once a second until something holds; give whether it does in time."""
     clock = asyncio.get_running_loop().time
@@ -106,7 +106,7 @@ async def _follow(
     while True:
         due = clock() + EVERY_SECONDS
         await watch.look()
-        screen.show(phase, watch)
+        show(phase, watch)
         if until() or clock() >= end:
             return until()
         await asyncio.sleep(due - clock())
@@ -122,12 +122,6 @@ async def _sum_up(console: Console, plan: Plan, watch: Watch, burst_seconds: flo
     found = list(faults(summary))
     print_summary(console, summary, found)
     return 1 if found else 0
-
-
-def _screen(console: Console, plan: Plan) -> Screen:
-    if console.is_terminal and not console.is_dumb_terminal:
-        return LiveScreen(console, plan)
-    return LineScreen(console, plan)
 
 
 def _announce(console: Console, plan: Plan, programs: Programs) -> None:

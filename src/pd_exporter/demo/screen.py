@@ -1,7 +1,7 @@
 """What the run looks like while it goes on: a live view on a terminal, else a line at times."""
 
-from types import TracebackType
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
@@ -13,49 +13,21 @@ from pd_exporter.demo.watch import Moment, Watch
 
 LINE_SECONDS = 5.0
 
-
-class Screen(Protocol):
-    """Shows a run while it is entered."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def show(self, phase: str, watch: Watch) -> None:
-        """Show the last moment, in a phase with a name for people."""
+Show = Callable[[str, Watch], None]
+"""Shows the last moment of a run, in a phase with a name for people."""
 
 
-class LiveScreen:
-    """A view that is drawn anew in place and is gone at the end."""
-
-    def __init__(self, console: Console, plan: Plan) -> None:
-        self._console = console
-        self._plan = plan
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def show(self, phase: str, watch: Watch) -> None:
-        """Draw."""
-        self._live.update(view(self._plan, phase, watch, self._console.size), refresh=True)
+@contextmanager
+def open_screen(console: Console, plan: Plan) -> Iterator[Show]:
+    """Give what shows the run: a view in place on a terminal, gone at the end; else lines."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield _Lines(console, plan).show
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield lambda phase, watch: live.update(view(plan, phase, watch, console.size), refresh=True)
 
 
-class LineScreen:
+class _Lines:
     """A line every few seconds, and one when the phase changes."""
 
     def __init__(self, console: Console, plan: Plan) -> None:
@@ -63,17 +35,6 @@ class LineScreen:
         self._plan = plan
         self._phase = ""
         self._next = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
     def show(self, phase: str, watch: Watch) -> None:
         """Print a line if it is time."""

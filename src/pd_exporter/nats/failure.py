@@ -36,7 +36,7 @@ _CURES = {
     " servers runs.",
     Reason.TIMEOUT: "See whether the server is overloaded or stopped, and whether the stream's"
     " leader is reachable.",
-    Reason.INVALID_REPLY: "Report it with the server's version; the reply is in the log.",
+    Reason.INVALID_REPLY: "Report it with this message and the server's version.",
     Reason.SERVER_ERROR: "Look the server's message up in its log.",
 }
 
