@@ -1,0 +1,1 @@
+"""The autoscaler in a box: HPA and KEDA's arithmetic, control laws, a simulator and a tuner."""
