@@ -53,6 +53,10 @@ format: $(VENV)  ## format the code and fix what can be fixed
 generate: $(VENV)  ## write the generated files anew
 	.venv/bin/python docs/generate.py
 
+.PHONY: figures
+figures: $(VENV)  ## draw the figures of docs/tuning.md anew
+	.venv/bin/python docs/figures.py
+
 .PHONY: bench
 bench: $(VENV)  ## measure how fast queues are read
 	.venv/bin/python -m benchmarks.read_queues

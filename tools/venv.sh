@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 complete=.venv/.complete
-extras='gpu,demo,dev'
+extras='gpu,demo,tune,dev'
 
 die() {
   printf '%s\n' "$@" >&2

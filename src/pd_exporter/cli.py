@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pd_exporter import __version__
+from pd_exporter.autoscaler.tune.command import add_tune
 from pd_exporter.config import Config, ConfigError, load
 from pd_exporter.demo.command import add_demo
 from pd_exporter.log import LEVELS, LogFormat, configure_logging
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_check(commands)
     add_demo(commands)
+    add_tune(commands)
     return parser
 
 

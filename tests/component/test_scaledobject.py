@@ -1,0 +1,146 @@
+"""The ScaledObject that the tuner gives, its query asked of the shipped rules by promtool."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pd_exporter.autoscaler import laws
+from pd_exporter.autoscaler.setting import Path as SignalPath
+from pd_exporter.autoscaler.setting import named, static
+from pd_exporter.autoscaler.tune.scaledobject import Service, scaled_object
+from pd_exporter.policy import REQUIRED_WORKERS
+from tests.servers import program, run
+
+RULES = Path(__file__).parents[2] / "rules" / "recording.yaml"
+SERVICE = Service("llm", "dynamo-pd", "prefill", "http://prometheus:9090", 4, 0.5)
+
+
+def manifest(name: str) -> dict[str, Any]:
+    text = scaled_object(named(name, 6, SignalPath()), SERVICE)
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def trigger(name: str) -> dict[str, Any]:
+    (only,) = manifest(name)["spec"]["triggers"]
+    metadata: dict[str, Any] = only["metadata"]
+    return metadata
+
+
+def ask(query: str, series: dict[str, str], at: str, expected: float | None, folder: Path) -> None:
+    """Have promtool evaluate a query over the shipped rules, and compare."""
+    labels = 'namespace="llm",group="dynamo-pd",role="prefill",stream="q",consumer="w",instance="a"'
+    samples = [{"labels": "{}", "value": expected}] if expected is not None else []
+    test = {
+        "rule_files": [str(RULES)],
+        "evaluation_interval": "15s",
+        "tests": [
+            {
+                "interval": "15s",
+                "input_series": [
+                    {"series": f"{name}{{{labels}}}", "values": values}
+                    for name, values in series.items()
+                ],
+                "promql_expr_test": [
+                    # Labels do not matter to KEDA, and rounding hides the last bits of a float.
+                    {"expr": f"round(max({query}), 1e-6)", "eval_time": at, "exp_samples": samples}
+                ],
+            }
+        ],
+    }
+    file = folder / "query.test.yaml"
+    file.write_text(yaml.safe_dump(test))
+
+    done = run(program("promtool"), "test", "rules", file)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+STEADY = {
+    "pd_queue_up": "1x80",
+    "pd_queue_pending_messages": "12x80",
+    "pd_queue_ack_pending_messages": "3x80",
+    "pd_queue_enqueued_messages_total": "1000+90x80",
+    "pd_queue_delivered_messages_total": "1000+90x80",
+}
+"""6 requests a second."""
+
+
+def test_the_recommended_query_gives_the_law_s_workers(tmp_path: Path) -> None:
+    expected = laws.required_workers(6, 0.5, 12, 4, REQUIRED_WORKERS)
+
+    ask(trigger("recommended")["query"], STEADY, "10m", round(expected, 6), tmp_path)
+
+
+def test_a_rise_beyond_chance_counts_at_once(tmp_path: Path) -> None:
+    step = STEADY | {"pd_queue_enqueued_messages_total": "1000+90x40 4900+300x8"}
+    fast = laws.beyond_chance(20.0, REQUIRED_WORKERS.confidence)
+    expected = laws.required_workers(fast, 0.5, 12, 4, REQUIRED_WORKERS)
+
+    ask(trigger("recommended")["query"], step, "11m30s", round(expected, 6), tmp_path)
+
+
+def test_lag_is_asked_as_it_is_recorded(tmp_path: Path) -> None:
+    ask(trigger("tutorial")["query"], STEADY, "10m", 15, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tutorial", "recommended"])
+def test_a_query_is_empty_once_nothing_is_recorded(name: str, tmp_path: Path) -> None:
+    lost = {series: f"{values.removesuffix('x80')}x40 stale" for series, values in STEADY.items()}
+
+    ask(trigger(name)["query"], lost, "12m", None, tmp_path)
+
+
+def test_the_tutorial_s_has_its_numbers_and_no_more() -> None:
+    spec = manifest("tutorial")["spec"]
+
+    assert spec.keys() == {"scaleTargetRef", "minReplicaCount", "maxReplicaCount", "triggers"}
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (1, 6)
+    assert trigger("tutorial")["threshold"] == "5"
+
+
+def test_the_recommended_is_complete() -> None:
+    whole = manifest("recommended")
+    spec = whole["spec"]
+
+    assert whole["metadata"] == {"name": "dynamo-pd-prefill", "namespace": "llm"}
+    assert spec["scaleTargetRef"]["name"] == "dynamo-pd-prefill"
+    assert spec["fallback"] == {
+        "failureThreshold": 8,
+        "replicas": 1,
+        "behavior": "currentReplicasIfHigher",
+    }
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior["scaleDown"] == {
+        "stabilizationWindowSeconds": 600,
+        "selectPolicy": "Max",
+        "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+    }
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
+    assert len(behavior["scaleUp"]["policies"]) == 2
+    assert trigger("recommended")["threshold"] == "1"
+    assert trigger("recommended")["ignoreNullValues"] == "false"
+
+
+def test_comments_say_what_a_reader_must_know() -> None:
+    text = scaled_object(named("recommended", 6, SignalPath()), SERVICE)
+
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    assert all(len(line) < 96 for line in comments)
+    said = " ".join(line.removeprefix("# ") for line in comments)
+    assert "needs KEDA 2.17" in said
+    assert "is the mean service time, in seconds" in said
+
+
+def test_a_fixed_size_needs_no_scaledobject() -> None:
+    with pytest.raises(ValueError, match=r"set spec\.replicas of the role"):
+        scaled_object(static(3), SERVICE)
+
+
+def test_a_name_that_keda_would_refuse_is_told() -> None:
+    long = Service("llm", "g" * 50, "prefill", "http://prometheus:9090", 1, 0.5)
+
+    with pytest.raises(ValueError, match="characters"):
+        scaled_object(named("recommended", 6, SignalPath()), long)
