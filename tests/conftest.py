@@ -4,10 +4,17 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from nats.aio.client import Client
 
 from tests.exporting import Exporter, exporter_of
 from tests.servers import NATS_VERSIONS, NatsServer, nats_server, program
+
+# The same examples in every run, however busy the machine. New ones are looked for by
+# make test ARGS=--hypothesis-profile=search
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(params=NATS_VERSIONS)

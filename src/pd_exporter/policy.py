@@ -24,7 +24,10 @@ SLOW_WINDOW_SECONDS = 300.0
 """Window of ``role:pd_arrivals:rate5m``."""
 
 TUTORIAL_LAG_THRESHOLD = 5
-"""Messages per replica, in the tutorial's nats-jetstream trigger."""
+"""Messages per replica: lagThreshold of the nats-jetstream trigger in Alibaba's tutorial."""
+
+TUTORIAL_MAX_REPLICAS = 6
+"""That ScaledObject's maxReplicaCount."""
 
 KEDA_LAG_THRESHOLD = 10
 """Messages per replica: what KEDA takes where a nats-jetstream trigger names none."""

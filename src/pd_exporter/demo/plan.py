@@ -9,11 +9,6 @@ NAMESPACE = "default"
 GROUP = "dynamo-pd"
 ROLE = "prefill"
 
-LAG_THRESHOLD = 5
-"""The lagThreshold that Alibaba's tutorial gives KEDA's nats-jetstream trigger."""
-MAX_REPLICAS = 6
-"""That trigger's maxReplicaCount."""
-
 INTERVAL_SECONDS = 2
 """Scrape and rule interval of the demo, so that a burst of a minute has a shape."""
 

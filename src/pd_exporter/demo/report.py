@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pd_exporter import catalogue
-from pd_exporter.demo.plan import LAG_THRESHOLD, MAX_REPLICAS
 from pd_exporter.demo.readings import ARRIVALS, DELIVERIES, LAG, WAIT
 from pd_exporter.demo.summary import Course, Summary
 from pd_exporter.demo.trigger import trigger_text
+from pd_exporter.policy import TUTORIAL_LAG_THRESHOLD, TUTORIAL_MAX_REPLICAS
 
 
 def print_summary(console: Console, summary: Summary, faults: Sequence[str]) -> None:
@@ -36,8 +36,8 @@ def _print_verdict(console: Console, summary: Summary, faults: Sequence[str]) ->
     lag = summary.lag
     if lag is not None:
         console.print(
-            f"The trigger of Alibaba's tutorial (lagThreshold {LAG_THRESHOLD}, at most"
-            f" {MAX_REPLICAS} replicas) asks at the peak for {trigger_text(lag.peak)}."
+            f"The trigger of Alibaba's tutorial (lagThreshold {TUTORIAL_LAG_THRESHOLD}, at most"
+            f" {TUTORIAL_MAX_REPLICAS} replicas) asks at the peak for {trigger_text(lag.peak)}."
         )
     for fault in faults:
         console.print(f"[bold red]wrong:[/] {fault}")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pd_exporter import catalogue
 from pd_exporter.demo.chart import chart
-from pd_exporter.demo.plan import GROUP, LAG_THRESHOLD, ROLE, STREAM, Plan
+from pd_exporter.demo.plan import GROUP, ROLE, STREAM, Plan
 from pd_exporter.demo.readings import (
     ARRIVALS,
     ARRIVALS_5M,
@@ -22,6 +22,7 @@ from pd_exporter.demo.readings import (
 )
 from pd_exporter.demo.trigger import trigger_text
 from pd_exporter.demo.watch import Moment, Watch
+from pd_exporter.policy import TUTORIAL_LAG_THRESHOLD
 
 _WIDEST = 110
 _LINES_BESIDE_CHART = 18
@@ -128,7 +129,9 @@ def _lag_chart(watch: Watch, width: int, height: int) -> RenderableType:
 def _footer(watch: Watch) -> Iterator[RenderableType]:
     lag = watch.moments[-1].lag
     if lag is not None:
-        yield Text(f"A trigger with lagThreshold {LAG_THRESHOLD} asks for {trigger_text(lag)}")
+        yield Text(
+            f"A trigger with lagThreshold {TUTORIAL_LAG_THRESHOLD} asks for {trigger_text(lag)}"
+        )
     addresses = Text(f"exporter {watch.exporter.url}", style="dim")
     if watch.prometheus is not None:
         addresses.append(f"   Prometheus {watch.prometheus.url}")
