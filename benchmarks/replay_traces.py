@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pd_exporter.autoscaler.setting import Path as SignalPath
+from pd_exporter.autoscaler.setting import SignalPath
 from pd_exporter.autoscaler.signals import Ack
 from pd_exporter.autoscaler.traces import read_trace
 from pd_exporter.autoscaler.tune.score import Goal, Judge, Measure, Result, Spread

@@ -18,8 +18,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pd_exporter.autoscaler.generated import Tokens, gamma_bursts, poisson
-from pd_exporter.autoscaler.setting import Path as SignalPath
-from pd_exporter.autoscaler.setting import Setting, by_lag, by_required_workers, named, static
+from pd_exporter.autoscaler.setting import (
+    Setting,
+    SignalPath,
+    by_lag,
+    by_required_workers,
+    named,
+    static,
+)
 from pd_exporter.autoscaler.simulate import Timeline, simulate
 from pd_exporter.autoscaler.tune.canvas import (
     COLOURS,

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from pd_exporter.autoscaler import laws
-from pd_exporter.autoscaler.setting import Path as SignalPath
-from pd_exporter.autoscaler.setting import named, static
+from pd_exporter.autoscaler.setting import SignalPath, named, static
 from pd_exporter.autoscaler.tune.scaledobject import Service, scaled_object
 from pd_exporter.policy import REQUIRED_WORKERS
 from tests.servers import program, run

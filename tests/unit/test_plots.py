@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
 from pd_exporter.autoscaler.generated import Tokens, poisson
-from pd_exporter.autoscaler.setting import Path, Setting, named, static
+from pd_exporter.autoscaler.setting import Setting, SignalPath, named, static
 from pd_exporter.autoscaler.simulate import Timeline
 from pd_exporter.autoscaler.tune.buckets import Clock, Rows
 from pd_exporter.autoscaler.tune.canvas import svg
@@ -33,7 +33,7 @@ def judge(
 
 
 def settings(*names: str) -> dict[str, Setting]:
-    return {name: named(name, 16, Path()) for name in names}
+    return {name: named(name, 16, SignalPath()) for name in names}
 
 
 def result(name: str, *scores: tuple[float, float]) -> Result:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from pd_exporter.autoscaler.generated import Tokens, poisson
-from pd_exporter.autoscaler.setting import Path as SignalPath
-from pd_exporter.autoscaler.setting import Setting, named, scale_down_after
+from pd_exporter.autoscaler.setting import Setting, SignalPath, named, scale_down_after
 from pd_exporter.autoscaler.tune.htmltables import in_words
 from pd_exporter.autoscaler.tune.report import Report, html, write_report
 from pd_exporter.autoscaler.tune.score import Goal, Judge, Measure, Result, Spread

@@ -12,8 +12,8 @@ from pd_exporter.autoscaler.behavior import (
 )
 from pd_exporter.autoscaler.fallback import Fallback, FallbackBehavior
 from pd_exporter.autoscaler.setting import (
-    Path,
     Setting,
+    SignalPath,
     by_required_workers,
     named,
     scale_down_after,
@@ -21,7 +21,7 @@ from pd_exporter.autoscaler.setting import (
 from pd_exporter.autoscaler.triggers import Lag, Required
 from pd_exporter.policy import REQUIRED_WORKERS, SCALE_DOWN_WINDOW_SECONDS, RequiredWorkers
 
-PATH = Path(scrape_seconds=5, rule_seconds=30)
+PATH = SignalPath(scrape_seconds=5, rule_seconds=30)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_scale_down_after_is_kubernetes_own_behavior_written_out() -> None:
 
 def test_a_path_is_called_by_its_intervals() -> None:
     assert PATH.label == "5/30"
-    assert Path(2.5, 15).label == "2.5/15"
-    assert Path().label == "15/15"
+    assert SignalPath(2.5, 15).label == "2.5/15"
+    assert SignalPath().label == "15/15"
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from pd_exporter.autoscaler.behavior import Behavior
 from pd_exporter.autoscaler.fallback import Fallback
 from pd_exporter.autoscaler.generated import Tokens, gamma_bursts, poisson
 from pd_exporter.autoscaler.setting import (
-    Path,
     Setting,
+    SignalPath,
     named,
     recommended,
     scale_down_after,
@@ -96,7 +96,7 @@ def changes(run: Run) -> list[tuple[float, int]]:
 
 # --- the chain by hand ----------------------------------------------------------------------------
 
-TEN_FOURTEEN = Path(scrape_seconds=10, rule_seconds=14, sync_seconds=16)
+TEN_FOURTEEN = SignalPath(scrape_seconds=10, rule_seconds=14, sync_seconds=16)
 """With the clocks in the middle: scrapes 5, 15, 25.., rules 7, 21, 35.., syncs 8, 24, 40.."""
 
 
@@ -145,7 +145,7 @@ def test_with_acks_on_dequeue_only_what_waits_is_lag() -> None:
 def test_a_recorded_value_is_gone_45_seconds_later() -> None:
     # Rules at 50 and 150, syncs at 56, 72, 88, 104.. The first sync's 4 replicas count until 98.
     # At 104 one replica would be enough, by a value that is 54 s old.
-    path = Path(scrape_seconds=10, rule_seconds=100, sync_seconds=16)
+    path = SignalPath(scrape_seconds=10, rule_seconds=100, sync_seconds=16)
     setting = Setting("x", (Lag(5),), scale_down_after(90), path=path)
     calm = load([0, 300], [1, 1], initial=4)
 
@@ -166,7 +166,7 @@ def test_all_at_one_moment_is_scraped_then_recorded_then_synced() -> None:
 # --- delay and phases -----------------------------------------------------------------------------
 
 
-def delays(path: Path, seeds: range) -> list[float]:
+def delays(path: SignalPath, seeds: range) -> list[float]:
     """From the arrival of a request that finds its worker busy for good to the sync that acts."""
     workload = load([0, 200], [1e4, 1], startup=0)
     setting = Setting("x", (Lag(1),), path=path)
@@ -176,14 +176,14 @@ def delays(path: Path, seeds: range) -> list[float]:
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        pytest.param(Path(), 45, id="15/15"),
-        pytest.param(Path(5, 15), 35, id="5/15"),
-        pytest.param(Path(30, 5, sync_seconds=10), 45, id="30/5, sync 10"),
-        pytest.param(Path(recorded=False), 30, id="not recorded"),
+        pytest.param(SignalPath(), 45, id="15/15"),
+        pytest.param(SignalPath(5, 15), 35, id="5/15"),
+        pytest.param(SignalPath(30, 5, sync_seconds=10), 45, id="30/5, sync 10"),
+        pytest.param(SignalPath(recorded=False), 30, id="not recorded"),
     ],
 )
 def test_the_signal_is_half_of_all_intervals_late_on_average_and_at_most_all(
-    path: Path, most: float
+    path: SignalPath, most: float
 ) -> None:
     late = delays(path, range(256))
 
@@ -222,7 +222,7 @@ def test_all_clocks_of_the_first_seed_begin_in_the_middle() -> None:
 
 def test_a_seed_gives_one_run_and_another_another() -> None:
     workload = steady(seconds=1800)
-    setting = recommended(32, Path(missed_scrapes=0.3))
+    setting = recommended(32, SignalPath(missed_scrapes=0.3))
 
     runs = [simulate(workload, setting, seed, timeline=True) for seed in (5, 5, 6)]
 
@@ -233,7 +233,7 @@ def test_a_seed_gives_one_run_and_another_another() -> None:
 
 @pytest.mark.parametrize("name", ["tutorial", "recommended", "static:12"])
 def test_a_timeline_changes_nothing(name: str) -> None:
-    workload, setting = steady(seconds=1800), named(name, 24, Path(missed_scrapes=0.2))
+    workload, setting = steady(seconds=1800), named(name, 24, SignalPath(missed_scrapes=0.2))
 
     plain = simulate(workload, setting, seed=3)
     watched = simulate(workload, setting, seed=3, timeline=True)
@@ -248,7 +248,7 @@ def test_a_timeline_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("recorded", [True, False])
 def test_without_any_scrape_and_without_fallback_nothing_scales(recorded: bool) -> None:
     workload = load([0] * 32, [30] * 32, initial=2)
-    path = Path(missed_scrapes=1, recorded=recorded)
+    path = SignalPath(missed_scrapes=1, recorded=recorded)
 
     run = simulate(workload, named("tutorial", 6, path), seed=1, timeline=True)
 
@@ -261,7 +261,7 @@ def test_without_any_scrape_and_without_fallback_nothing_scales(recorded: bool) 
 def test_failures_of_polls_and_syncs_count_up_to_the_fallback(threshold: int, seed: int) -> None:
     workload = load([0] * 40, [30] * 40)
     fallback = Fallback(threshold, 4)
-    setting = Setting("x", (Lag(5),), fallback=fallback, path=Path(missed_scrapes=1))
+    setting = Setting("x", (Lag(5),), fallback=fallback, path=SignalPath(missed_scrapes=1))
 
     run = simulate(workload, setting, seed, timeline=True)
 
@@ -281,7 +281,7 @@ def test_failures_of_polls_and_syncs_count_up_to_the_fallback(threshold: int, se
 def test_the_fallback_of_the_recommended_setting_keeps_what_there_is() -> None:
     run = simulate(
         load([0] * 20, [300] * 20, initial=5),  # 900 s, past scale-in's window
-        recommended(24, Path(missed_scrapes=1)),
+        recommended(24, SignalPath(missed_scrapes=1)),
         seed=2,
         timeline=True,
     )
@@ -293,7 +293,7 @@ def test_a_scrape_that_comes_ends_the_fallback() -> None:
     # Half of the scrapes fail, so that the fallback of 0 allowed failures is now and then there.
     workload = load([0, 1000], [2000, 1])
     fallback = Fallback(0, 4)
-    path = Path(missed_scrapes=0.5)
+    path = SignalPath(missed_scrapes=0.5)
 
     run = simulate(
         workload,
@@ -308,8 +308,8 @@ def test_a_scrape_that_comes_ends_the_fallback() -> None:
 @pytest.mark.parametrize("name", ["tutorial", "recommended"])
 def test_half_of_the_scrapes_are_enough(name: str) -> None:
     workload = steady()
-    whole = simulate(workload, named(name, 24, Path()), seed=1)
-    half = simulate(workload, named(name, 24, Path(missed_scrapes=0.5)), seed=1)
+    whole = simulate(workload, named(name, 24, SignalPath()), seed=1)
+    half = simulate(workload, named(name, 24, SignalPath(missed_scrapes=0.5)), seed=1)
 
     assert all(math.isfinite(start) for start in half.starts)
     assert half.replica_seconds == pytest.approx(whole.replica_seconds, rel=0.35)
@@ -438,8 +438,8 @@ def test_a_lag_above_the_concurrency_never_settles(concurrency: int, name: str) 
     workload = steady(rate=2.5 * concurrency, concurrency=concurrency)
     assert workload.offered_workers == pytest.approx(10, rel=0.05)
 
-    swinging = second_hour(simulate(workload, named(name, 64, Path()), seed=1, timeline=True))
-    settled = second_hour(simulate(workload, recommended(64, Path()), seed=1, timeline=True))
+    swinging = second_hour(simulate(workload, named(name, 64, SignalPath()), seed=1, timeline=True))
+    settled = second_hour(simulate(workload, recommended(64, SignalPath()), seed=1, timeline=True))
 
     assert min(swinging) <= 7
     assert max(swinging) >= 15
@@ -455,7 +455,7 @@ def test_replicas_that_load_and_seem_busy_do_not_run_away(startup: float, prior:
     # Of 10 workers' work. Nobody shows who loads: each new replica looks as busy as one that
     # works, so service times seem longer, and more are wanted; the prior holds against it.
     workload = steady(startup=startup, prior=prior, ack=Ack.ON_DEQUEUE)
-    setting = recommended(1000, Path())
+    setting = recommended(1000, SignalPath())
 
     shown = simulate(workload, setting, seed=1, timeline=True)
     unseen = simulate(replace(workload, evidence=False), setting, seed=1, timeline=True)
@@ -468,7 +468,7 @@ def test_replicas_that_load_and_seem_busy_do_not_run_away(startup: float, prior:
 
 def test_acks_after_work_show_who_is_busy_whatever_replicas_do() -> None:
     workload = steady(startup=300, ack=Ack.AFTER_WORK)
-    setting = recommended(64, Path())
+    setting = recommended(64, SignalPath())
 
     assert simulate(replace(workload, evidence=False), setting, 1) == simulate(workload, setting, 1)
     workload = replace(workload, ack=Ack.ON_DEQUEUE)
@@ -491,7 +491,7 @@ def test_wild_bursts_are_served_by_a_sane_number_of_replicas(
         prior_seconds=4,
     )
 
-    run = simulate(workload, recommended(64, Path()), seed=1)
+    run = simulate(workload, recommended(64, SignalPath()), seed=1)
 
     late = sorted(waits(workload, run))
     # Measured: 196, 0.87, 2.7 to 5.2, and 31 for 5 workers' work.
@@ -510,8 +510,8 @@ def test_wild_bursts_are_served_by_a_sane_number_of_replicas(
             Setting("lag", (Lag(2),), max_replicas=5),
             Setting("lag with behavior", (Lag(0.5),), scale_down_after(30), 2, 6),
             Setting("law", (Required(RequiredWorkers(1, 30)),), scale_down_after(0), 1, 7),
-            Setting("flaky", (Lag(1), Required()), path=Path(5, 10, missed_scrapes=0.5)),
-            replace(recommended(9, Path(30, 30, recorded=False)), min_replicas=2),
+            Setting("flaky", (Lag(1), Required()), path=SignalPath(5, 10, missed_scrapes=0.5)),
+            replace(recommended(9, SignalPath(30, 30, recorded=False)), min_replicas=2),
         ]
     ),
     st.integers(0, 1000),

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from pd_exporter.autoscaler.generated import Tokens, poisson
-from pd_exporter.autoscaler.setting import Path, named, static
+from pd_exporter.autoscaler.setting import SignalPath, named, static
 from pd_exporter.autoscaler.tune.score import Goal, Judge, Measure, Result, Score
 from pd_exporter.autoscaler.tune.search import (
     Answer,
@@ -26,7 +26,7 @@ WORKLOAD = Workload(
     TRACE.arrivals, SERVICE, startup_seconds=30, prior_seconds=sum(SERVICE) / len(SERVICE)
 )
 EASY = Question(
-    Judge((WORKLOAD,), Goal(Measure.TTFT, 3, 0.95), 100), 12, Path(), (5.0, 15.0), phases=3
+    Judge((WORKLOAD,), Goal(Measure.TTFT, 3, 0.95), 100), 12, SignalPath(), (5.0, 15.0), phases=3
 )
 
 

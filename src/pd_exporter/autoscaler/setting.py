@@ -20,7 +20,7 @@ from pd_exporter.policy import (
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class SignalPath:
     """How the signal comes from the queue to the HPA; the HPA acts on what it gets at its sync.
 
     Attributes:
@@ -74,7 +74,7 @@ class Setting:
     max_replicas: int = 32
     fixed_replicas: int | None = None
     fallback: Fallback | None = None
-    path: Path = Path()
+    path: SignalPath = SignalPath()
 
 
 def scale_down_after(seconds: int) -> Behavior:
@@ -87,13 +87,13 @@ def static(replicas: int) -> Setting:
     return Setting(f"static:{replicas}", fixed_replicas=replicas, max_replicas=replicas)
 
 
-def by_lag(threshold: float, max_replicas: int, path: Path) -> Setting:
+def by_lag(threshold: float, max_replicas: int, path: SignalPath) -> Setting:
     """The tutorial's ScaledObject with another threshold: no behavior and no fallback."""
     return Setting(f"lag:{threshold:g}", (Lag(threshold),), max_replicas=max_replicas, path=path)
 
 
 def by_required_workers(
-    name: str, parameters: RequiredWorkers, window: int, max_replicas: int, path: Path
+    name: str, parameters: RequiredWorkers, window: int, max_replicas: int, path: SignalPath
 ) -> Setting:
     """The recommended ScaledObject; `window` is scale-in's stabilization, in seconds."""
     return Setting(
@@ -108,7 +108,7 @@ def by_required_workers(
     )
 
 
-def recommended(max_replicas: int, path: Path) -> Setting:
+def recommended(max_replicas: int, path: SignalPath) -> Setting:
     """What is shipped."""
     return by_required_workers(
         "recommended", REQUIRED_WORKERS, SCALE_DOWN_WINDOW_SECONDS, max_replicas, path
@@ -118,7 +118,7 @@ def recommended(max_replicas: int, path: Path) -> Setting:
 _LAG_THRESHOLDS = {"tutorial": TUTORIAL_LAG_THRESHOLD, "keda-default": KEDA_LAG_THRESHOLD}
 
 
-def named(text: str, max_replicas: int, path: Path) -> Setting:
+def named(text: str, max_replicas: int, path: SignalPath) -> Setting:
     """The setting of a name as users write it.
 
     ``tutorial``, ``keda-default``, ``recommended``, ``lag:N`` and ``static:N``.

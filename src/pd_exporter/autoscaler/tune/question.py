@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
 from pd_exporter.autoscaler.generated import generate
-from pd_exporter.autoscaler.setting import Path
+from pd_exporter.autoscaler.setting import SignalPath
 from pd_exporter.autoscaler.signals import Ack
 from pd_exporter.autoscaler.traces import Trace, read_trace
 from pd_exporter.autoscaler.tune.score import Goal, Judge, Measure
@@ -55,7 +55,7 @@ def ask(parsed: argparse.Namespace, progress: Callable[[int], None]) -> Asked:
     unscored = min(UNSCORED_SECONDS, shortest / 5) if parsed.unscored is None else parsed.unscored
     judge = Judge(workloads, goal, unscored)
     _check(judge, parsed.max_replicas)
-    path = Path(parsed.scrape, parsed.rule, missed_scrapes=parsed.missed_scrapes)
+    path = SignalPath(parsed.scrape, parsed.rule, missed_scrapes=parsed.missed_scrapes)
     question = Question(
         judge, parsed.max_replicas, path, parsed.intervals, parsed.phases, parsed.seed
     )

@@ -10,8 +10,8 @@ from itertools import product, repeat
 from multiprocessing import get_context
 
 from pd_exporter.autoscaler.setting import (
-    Path,
     Setting,
+    SignalPath,
     by_lag,
     by_required_workers,
     named,
@@ -20,9 +20,6 @@ from pd_exporter.autoscaler.setting import (
 )
 from pd_exporter.autoscaler.tune.score import Judge, Result
 from pd_exporter.policy import REQUIRED_WORKERS
-
-NAMED = ("tutorial", "keda-default", "lag:1", "recommended")
-"""The settings that every search compares with, beside the best fixed size."""
 
 LAG_PER_SLOT = (0.7, 0.85, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 10.0)
 HEADROOMS = (0.5, 1.0, 1.25, 1.5, 1.75, 1.9, 2.25, 2.5, 3.0, 4.0)
@@ -54,7 +51,7 @@ class Question:
 
     judge: Judge
     max_replicas: int
-    path: Path
+    path: SignalPath
     intervals: tuple[float, ...] = ()
     phases: int = 8
     seed: int = 0
@@ -66,6 +63,12 @@ class Question:
         Where even without any wait fewer attain it, half a percent below that.
         """
         return min(self.judge.goal.share, self.judge.ceiling() - 0.005)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The settings that a search compares with, beside the best fixed size."""
+        lag = f"lag:{self.judge.workloads[0].concurrency}"
+        return "tutorial", "keda-default", lag, "recommended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +115,13 @@ def search(question: Question, progress: Progress, processes: int) -> Answer:
     seeds = range(question.seed, question.seed + question.phases)
     total = (
         len(first) * SCREENING_PHASES
-        + (FINALISTS + len(NAMED) + len(question.intervals)) * len(seeds)
+        + (FINALISTS + len(question.names) + len(question.intervals)) * len(seeds)
         + question.max_replicas
     )
     with _replays(question.judge, partial(progress, total), processes) as replay:
         screened = replay(first, seeds[:SCREENING_PHASES])
         finalists = replay(_finalists(screened, question.target), seeds)
-        names = [named(name, question.max_replicas, question.path) for name in NAMED]
-        compared = replay(names, seeds)
+        compared = replay(_named(question, question.names), seeds)
         fixed = replay([static(size + 1) for size in range(question.max_replicas)], seeds)
         chosen = _choose(compared[-1], finalists, question.target)
         others = [path for path in _paths(question) if path != question.path]
@@ -143,7 +145,7 @@ def score(
     Raises:
         ValueError: There is no setting of a name.
     """
-    settings = [named(name, question.max_replicas, question.path) for name in names]
+    settings = _named(question, names)
     seeds = range(question.seed, question.seed + question.phases)
     total = len(settings) * len(seeds)
     with _replays(question.judge, partial(progress, total), processes) as replay:
@@ -174,6 +176,10 @@ def pareto(results: Iterable[Result]) -> tuple[Result, ...]:
     return tuple(front)
 
 
+def _named(question: Question, names: Iterable[str]) -> list[Setting]:
+    return [named(name, question.max_replicas, question.path) for name in names]
+
+
 def _finalists(screened: Sequence[Result], target: float) -> list[Setting]:
     """The cheapest that attain the target, and as many from along the front."""
     attaining = sorted(
@@ -195,7 +201,7 @@ def _choose(shipped: Result, finalists: Sequence[Result], target: float) -> Resu
     return cheapest if worth_it or not attains(shipped, target) else shipped
 
 
-def _paths(question: Question) -> list[Path]:
+def _paths(question: Question) -> list[SignalPath]:
     return [
         replace(question.path, scrape_seconds=seconds, rule_seconds=seconds)
         for seconds in question.intervals
