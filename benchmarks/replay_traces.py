@@ -62,6 +62,8 @@ def main() -> None:
     for name, case in CASES.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=case.name)
     given = parser.parse_args()
+    if not any(vars(given).values()):
+        parser.error(f"give one of --{', --'.join(CASES)}")
     processes = os.cpu_count() or 1
     for name, case in CASES.items():
         if file := getattr(given, name):
@@ -100,6 +102,7 @@ def varied(judge: Judge, processes: int) -> Iterable[tuple[str, Result]]:
         "16 requests at a time": batched(usual, 16),
         "acknowledged on dequeue": dequeue,
         "and Ready while they load": replace(dequeue, evidence=False),
+        "and no prior either": replace(dequeue, evidence=False, prior_seconds=None),
         "prior half the truth": replace(usual, prior_seconds=true / 2),
         "prior twice the truth": replace(usual, prior_seconds=true * 2),
         "no prior": replace(usual, prior_seconds=None),

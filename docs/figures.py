@@ -26,7 +26,8 @@ from pd_exporter.autoscaler.setting import (
     named,
     static,
 )
-from pd_exporter.autoscaler.simulate import Timeline, simulate
+from pd_exporter.autoscaler.simulate import TYPICAL_SEED, Timeline, simulate
+from pd_exporter.autoscaler.triggers import Required
 from pd_exporter.autoscaler.tune.canvas import (
     COLOURS,
     DASHES,
@@ -117,12 +118,12 @@ def limit_cycle() -> tuple[Figure, Numbers]:
     settings = {"lag threshold 5": "tutorial", "required workers": "recommended"}
     chosen = {label: named(name, MAX_REPLICAS, SignalPath()) for label, name in settings.items()}
     numbers = {label: _swings(steady, setting) for label, setting in chosen.items()}
-    return timeline(steady, chosen, 0), numbers
+    return timeline(steady, chosen, TYPICAL_SEED), numbers
 
 
 def _swings(load: Judge, setting: Setting) -> dict[str, float]:
-    workload = load.workload(0)
-    run = simulate(workload, setting, 0, timeline=True)
+    workload = load.workload(TYPICAL_SEED)
+    run = simulate(workload, setting, TYPICAL_SEED, timeline=True)
     rows = run.timeline or Timeline()
     times = zip(rows.seconds, rows.replicas, strict=True)
     scored = [size for time, size in times if UNSCORED_SECONDS <= time <= workload.duration]
@@ -231,9 +232,9 @@ def headroom() -> tuple[Figure, Numbers]:
 
 
 def _with_headroom(value: float) -> Setting:
-    parameters = replace(REQUIRED_WORKERS, headroom=value)
+    trigger = Required(replace(REQUIRED_WORKERS, headroom=value))
     return by_required_workers(
-        f"headroom {value:g}", parameters, SCALE_DOWN_WINDOW_SECONDS, MAX_REPLICAS, SignalPath()
+        f"headroom {value:g}", trigger, SCALE_DOWN_WINDOW_SECONDS, MAX_REPLICAS, SignalPath()
     )
 
 

@@ -1,5 +1,6 @@
 """The ScaledObject that the tuner gives, its query asked of the shipped rules by promtool."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from pd_exporter.policy import REQUIRED_WORKERS
 from tests.servers import program, run
 
 RULES = Path(__file__).parents[2] / "rules" / "recording.yaml"
-SERVICE = Service("llm", "dynamo-pd", "prefill", "http://prometheus:9090", 4, 0.5)
+SERVICE = Service("llm", "dynamo-pd", "prefill", "http://prometheus:9090", 4)
 
 
 def manifest(name: str) -> dict[str, Any]:
-    text = scaled_object(named(name, 6, SignalPath()), SERVICE)
+    text = scaled_object(named(name, 6, SignalPath(), 0.5), SERVICE)
     loaded: dict[str, Any] = yaml.safe_load(text)
     return loaded
 
@@ -124,13 +125,13 @@ def test_the_recommended_is_complete() -> None:
 
 
 def test_comments_say_what_a_reader_must_know() -> None:
-    text = scaled_object(named("recommended", 6, SignalPath()), SERVICE)
+    text = scaled_object(named("recommended", 6, SignalPath(), 0.5), SERVICE)
 
     comments = [line for line in text.splitlines() if line.startswith("#")]
     assert all(len(line) < 96 for line in comments)
     said = " ".join(line.removeprefix("# ") for line in comments)
     assert "needs KEDA 2.17" in said
-    assert "is the mean service time, in seconds" in said
+    assert "the mean service time, 0.5 s, in three places" in said
 
 
 def test_a_fixed_size_needs_no_scaledobject() -> None:
@@ -139,7 +140,23 @@ def test_a_fixed_size_needs_no_scaledobject() -> None:
 
 
 def test_a_name_that_keda_would_refuse_is_told() -> None:
-    long = Service("llm", "g" * 50, "prefill", "http://prometheus:9090", 1, 0.5)
-
     with pytest.raises(ValueError, match="characters"):
-        scaled_object(named("recommended", 6, SignalPath()), long)
+        Service("llm", "g" * 50, "prefill", "http://prometheus:9090", 1)
+
+
+def test_a_service_time_that_only_rules_could_measure_is_no_query() -> None:
+    with pytest.raises(ValueError, match="give it as a constant"):
+        scaled_object(named("recommended", 6, SignalPath()), SERVICE)
+
+
+def test_a_threshold_keeps_its_thousandths() -> None:
+    assert trigger("lag:2.555")["threshold"] == "2.555"
+
+
+def test_a_query_asks_for_the_jetstream_source_and_fresh_series() -> None:
+    query = trigger("recommended")["query"]
+
+    selectors = re.findall(r"\{([^}]*)\}", query)
+    assert selectors
+    assert set(selectors) == {'namespace="llm",group="dynamo-pd",role="prefill",source="jetstream"'}
+    assert query.rstrip().endswith("< 45")

@@ -1,14 +1,20 @@
 """``pd-exporter tune`` as a user runs it."""
 
+import contextlib
 import json
+import os
 import re
+import signal
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.servers import program, run
+from tests.servers import program, run, until
 
 SMALL = ("--generate", "poisson:rate=2,duration=6m", "--startup", "30")
 GOAL = ("--service-seconds", "0.6", "--service-cv", "0.5", "--ttft", "3", "--quantile", "0.9")
@@ -100,14 +106,56 @@ def test_named_settings_have_a_table_too(trace: Path) -> None:
     assert "Pareto" not in output
 
 
-def test_ready_replicas_that_load_are_told(trace: Path) -> None:
-    _, output, _ = tune(
-        trace, "--service-seconds", "1", "--wait", "1", "--policy", "static:4",
-        "--ready-while-loading", "--concurrency", "2",
+def test_what_is_asked_reaches_the_replays(trace: Path) -> None:
+    lone = (trace, "--service-seconds", "1", "--wait", "1", "--policy", "recommended", *QUICK)
+
+    def hours(*arguments: str) -> float:
+        settings = answered(*lone, *arguments)["settings"]
+        mean: float = settings[0]["replica_hours"]["mean"]
+        return mean
+
+    usual = hours()
+    assert hours("--prior", "3") > 1.5 * usual
+    assert hours("--missed-scrapes", "1") != usual
+    assert hours("--initial-replicas", "6", "--missed-scrapes", "1") == pytest.approx(
+        6 * 597 / 3600
+    )
+    assert hours("--concurrency", "2") < usual
+
+
+def test_the_manifest_holds_the_service_time_that_was_replayed() -> None:
+    busy = ("--generate", "poisson:rate=8,duration=15m", "--service-seconds", "0.6")
+    goal = ("--wait", "0.5", "--quantile", "0.98", "--max-replicas", "16", "--phases", "3")
+
+    answer = answered(*busy, *goal, "--prior", "0.61234", "--intervals", "15")
+
+    query = yaml.safe_load(answer["scaled_object"])["spec"]["triggers"][0]["metadata"]["query"]
+    assert answer["chosen"]["setting"].startswith(("required", "recommended"))
+    assert query.count("* 0.6123") == 3
+
+
+def test_a_reader_who_has_seen_enough_ends_it(trace: Path) -> None:
+    command = (
+        f"{program('pd-exporter')} tune {trace} --service-seconds 1 --wait 1 --policy static:5"
+    )
+
+    done = run("bash", "-c", f"{command} --output json | head -1; exit ${{PIPESTATUS[0]}}")
+
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_a_report_is_written_with_the_answer(trace: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+
+    status, _, complaint = tune(
+        trace, "--service-seconds", "1", "--wait", "1", "--policy", "tutorial", "--policy",
+        "static:5", "--report", report, *QUICK,
     )  # fmt: skip
 
-    assert "counts as serving while it loads" in " ".join(output.split())
-    assert "2 requests at a time" in output
+    assert (status, complaint) == (0, "")
+    assert "static:5" in report.read_text()
+    assert [file.name for file in tmp_path.glob("*") if "unfinished" in file.name] == []
 
 
 @pytest.mark.parametrize(
@@ -122,6 +170,9 @@ def test_ready_replicas_that_load_are_told(trace: Path) -> None:
         (("x.csv", "--phases", "0"), "'0' is not a whole number from 1 to 1000"),
         (("x.csv", "--intervals", "5,x"), "'x' is not a number from 1 to 44"),
         (("x.csv", "--scrape", "60"), "'60' is not a number from 1 to 44"),
+        (("x.csv", "--seed", "1" + 30 * "0"), "is not a whole number from 0 to 1000000"),
+        (("x.csv", "--group", 'a"b'), "is not a name in Kubernetes"),
+        (("x.csv", "--prometheus", "prometheus:9090"), "is not a URL"),
         (("x.csv", "--format", "xml"), "invalid"),
     ],
 )
@@ -140,6 +191,10 @@ def test_wrong_arguments_are_told(arguments: tuple[str, ...], complaint: str) ->
         ((*SMALL, *GOAL, "--policy", "best"), "no setting is called 'best'; write tutorial"),
         ((*SMALL, *GOAL, "--max-replicas", "1"), "no setting keeps up; raise it"),
         ((*SMALL, *GOAL, "--unscored", "400"), "not scored: give a longer trace"),
+        ((*SMALL, *GOAL, "--report", "nowhere/x.html"), "there is no folder nowhere"),
+        ((*SMALL, *GOAL, "--report", "/dev/null"), "no file can be written there"),
+        ((*SMALL, *GOAL, "--group", "g" * 50), "characters"),
+        ((*SMALL, *GOAL, "--policy", "static:5000"), "1 to 1000 for static's"),
         (
             (*SMALL, "--service-seconds", "2", "--service-cv", "0", "--ttft", "1"),
             "the service alone takes longer",
@@ -175,3 +230,84 @@ def test_a_bad_row_is_told_by_its_line(tmp_path: Path) -> None:
 
     assert status == 1
     assert f"{file}:3: " in told
+
+
+LONG = (
+    "tune", "--generate", "poisson:rate=20,duration=3h", "--tokens-per-second", "900", "--wait",
+    "1", "--max-replicas", "64", "--phases", "2", "--processes", "2",
+)  # fmt: skip
+
+
+@pytest.fixture
+async def searching() -> AsyncIterator[tuple[Process, list[int]]]:
+    """Start a search that would take minutes, and give it with its two replaying processes."""
+    command = await create_subprocess_exec(
+        program("pd-exporter"), *LONG, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
+
+    async def replaying() -> list[int] | None:
+        found = [child for child in children(command.pid) if "spawn_main" in command_line(child)]
+        # Past its start, a process has had more of a processor than that takes.
+        busy = all(processor_seconds(child) > 2 for child in found)
+        return found if len(found) == 2 and busy else None
+
+    try:
+        yield command, await until(replaying, "two replaying processes", 60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
+        await command.wait()
+
+
+def children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def processor_seconds(pid: int) -> float:
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
+    return int(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+async def test_replaying_processes_end_with_the_command(
+    searching: tuple[Process, list[int]],
+) -> None:
+    command, replaying = searching
+
+    command.kill()
+    await command.wait()
+
+    async def gone() -> bool:
+        return not any(command_line(child) for child in replaying)
+
+    await until(gone, "the end of the replaying processes")
+
+
+async def test_a_replaying_process_that_is_killed_is_told_in_a_line(
+    searching: tuple[Process, list[int]],
+) -> None:
+    command, replaying = searching
+
+    os.kill(replaying[0], signal.SIGKILL)
+    _, told = await command.communicate()
+
+    assert command.returncode == 1
+    assert told.decode().count("\n") == 1
+    assert "ended from outside, perhaps for lack of memory; give fewer --processes" in told.decode()
+
+
+async def test_an_interrupt_ends_a_search_without_a_word(
+    searching: tuple[Process, list[int]],
+) -> None:
+    command, _ = searching
+
+    os.killpg(command.pid, signal.SIGINT)
+    output, told = await command.communicate()
+
+    assert (command.returncode, output, told) == (130, b"", b"")

@@ -179,7 +179,9 @@ def test_the_answer_is_a_sentence_with_both_settings_numbers(page: Page) -> None
 
 def test_no_setting_that_attains_the_goal_is_said(page: Page) -> None:
     report = Report("t", question(0.99), {}, results("tutorial"))
-    assert "No setting attains it in every replay; <b>tutorial</b> comes nearest" in html(report)
+    assert "None of the settings attains it in every replay; <b>tutorial</b> comes nearest" in html(
+        report
+    )
     assert "No setting" not in page.words["p"]
 
 

@@ -64,7 +64,7 @@ def test_recommended_is_what_is_shipped() -> None:
         path=PATH,
     )
     parameters = RequiredWorkers(headroom=3)
-    other = by_required_workers("mine", parameters, 60, 24, PATH)
+    other = by_required_workers("mine", Required(parameters), 60, 24, PATH)
     assert other.name == "mine"
     assert other.triggers == (Required(parameters),)
     assert other.behavior == scale_down_after(60)

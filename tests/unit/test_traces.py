@@ -267,19 +267,6 @@ def test_what_a_trace_says_of_itself() -> None:
         assert (trace.duration_seconds, trace.rate, trace.arrival_cv) == (0, 0, 0)
 
 
-def test_a_window_of_a_trace() -> None:
-    trace = Trace("t", array("d", [0, 1, 2, 2, 3]), array("q", [1, 2, 3, 4, 5]), None)
-
-    window = trace.window(0.5, 3)
-
-    assert list(window.arrivals) == [0.5, 1.5, 1.5]
-    assert window.input_tokens == array("q", [2, 3, 4])
-    assert window.output_tokens is None
-    assert trace.window(0, math.inf) == trace
-    with pytest.raises(TraceError, match="t: no request arrives from second 5 to 6; the trace has"):
-        trace.window(5, 6)
-
-
 def test_many_rows_take_little_memory(tmp_path: Path) -> None:
     count = 200_000
     start = datetime(2023, 11, 16, 18, tzinfo=UTC)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from pd_exporter.autoscaler.generated import Tokens, poisson
+from pd_exporter.autoscaler.generated import Tokens, gamma_bursts, poisson
 from pd_exporter.autoscaler.setting import SignalPath, named, static
 from pd_exporter.autoscaler.tune.score import Goal, Judge, Measure, Result, Score
 from pd_exporter.autoscaler.tune.search import (
@@ -22,11 +22,14 @@ from pd_exporter.autoscaler.workload import Workload, service_by_tokens
 
 TRACE = poisson(4, 800, Tokens(), seed=3)
 SERVICE = service_by_tokens(TRACE, 2700, 0.02)
-WORKLOAD = Workload(
-    TRACE.arrivals, SERVICE, startup_seconds=30, prior_seconds=sum(SERVICE) / len(SERVICE)
-)
+SERVICE_SECONDS = sum(SERVICE) / len(SERVICE)
+WORKLOAD = Workload(TRACE.arrivals, SERVICE, startup_seconds=30, prior_seconds=SERVICE_SECONDS)
 EASY = Question(
-    Judge((WORKLOAD,), Goal(Measure.TTFT, 3, 0.95), 100), 12, SignalPath(), (5.0, 15.0), phases=3
+    Judge((WORKLOAD,), Goal(Measure.TTFT, 3, 0.95), 100),
+    12,
+    SignalPath(),
+    intervals=(5.0, 15.0),
+    phases=3,
 )
 
 
@@ -128,6 +131,31 @@ def test_a_goal_beyond_the_ceiling_lowers_the_target() -> None:
     assert hard.target == pytest.approx(ceiling - 0.005)
 
 
+@pytest.mark.parametrize("share", [0.9, 0.998, 0.9999])
+def test_a_goal_below_the_ceiling_is_the_target(share: float) -> None:
+    wait = replace(EASY, judge=Judge((WORKLOAD,), Goal(Measure.WAIT, 1, share), 100))
+
+    assert wait.judge.ceiling() == 1
+    assert wait.target == share
+
+
+def test_bursts_find_the_cheapest_of_all_that_attain() -> None:
+    bursts = [gamma_bursts(3, 4, 900, Tokens(), seed) for seed in range(4)]
+    workloads = tuple(
+        replace(WORKLOAD, arrivals=trace.arrivals, service=service_by_tokens(trace, 2700, 0.02))
+        for trace in bursts
+    )
+    judge = Judge(workloads, Goal(Measure.WAIT, 2, 0.9), 180)
+    question = Question(judge, 24, SignalPath(), SERVICE_SECONDS, phases=4)
+
+    chosen = search(question, quiet, 2).chosen
+
+    every = [judge.result(setting, range(4)) for setting in candidates(question)]
+    cheapest = min(each.replica_hours.mean for each in every if attains(each, question.target))
+    assert attains(chosen, question.target)
+    assert chosen.replica_hours.mean <= cheapest / 0.97
+
+
 def test_where_nothing_attains_the_best_is_chosen() -> None:
     small = replace(
         EASY, judge=Judge((WORKLOAD,), Goal(Measure.WAIT, 0.001, 0.999), 100), max_replicas=3
@@ -137,7 +165,7 @@ def test_where_nothing_attains_the_best_is_chosen() -> None:
 
     assert not attains(answer.chosen, small.target)
     assert answer.chosen.attainment.mean == max(
-        each.attainment.mean for each in (answer.compared[3], *answer.finalists)
+        each.attainment.mean for each in (*answer.compared[:4], *answer.finalists)
     )
     assert answer.compared[-1].setting == static(3)
 

@@ -10,12 +10,10 @@ from pd_exporter.autoscaler.triggers import Lag, Required, Trigger
 from pd_exporter.policy import (
     FALLBACK_FAILURE_THRESHOLD,
     KEDA_LAG_THRESHOLD,
-    REQUIRED_WORKERS,
     RULE_SECONDS,
     SCALE_DOWN_WINDOW_SECONDS,
     SCRAPE_SECONDS,
     TUTORIAL_LAG_THRESHOLD,
-    RequiredWorkers,
 )
 
 
@@ -88,17 +86,17 @@ def static(replicas: int) -> Setting:
 
 
 def by_lag(threshold: float, max_replicas: int, path: SignalPath) -> Setting:
-    """The tutorial's ScaledObject with another threshold: no behavior and no fallback."""
+    """A threshold on the recorded lag, else as the tutorial: no behavior and no fallback."""
     return Setting(f"lag:{threshold:g}", (Lag(threshold),), max_replicas=max_replicas, path=path)
 
 
 def by_required_workers(
-    name: str, parameters: RequiredWorkers, window: int, max_replicas: int, path: SignalPath
+    name: str, trigger: Required, window: int, max_replicas: int, path: SignalPath
 ) -> Setting:
     """The recommended ScaledObject; `window` is scale-in's stabilization, in seconds."""
     return Setting(
         name,
-        (Required(parameters),),
+        (trigger,),
         scale_down_after(window),
         max_replicas=max_replicas,
         fallback=Fallback(
@@ -108,35 +106,41 @@ def by_required_workers(
     )
 
 
-def recommended(max_replicas: int, path: SignalPath) -> Setting:
-    """What is shipped."""
+def recommended(
+    max_replicas: int, path: SignalPath, service_seconds: float | None = None
+) -> Setting:
+    """What is shipped, with a measured or a constant service time (`Required`)."""
+    trigger = Required(service_seconds=service_seconds)
     return by_required_workers(
-        "recommended", REQUIRED_WORKERS, SCALE_DOWN_WINDOW_SECONDS, max_replicas, path
+        "recommended", trigger, SCALE_DOWN_WINDOW_SECONDS, max_replicas, path
     )
 
 
 _LAG_THRESHOLDS = {"tutorial": TUTORIAL_LAG_THRESHOLD, "keda-default": KEDA_LAG_THRESHOLD}
 
 
-def named(text: str, max_replicas: int, path: SignalPath) -> Setting:
+def named(
+    text: str, max_replicas: int, path: SignalPath, service_seconds: float | None = None
+) -> Setting:
     """The setting of a name as users write it.
 
-    ``tutorial``, ``keda-default``, ``recommended``, ``lag:N`` and ``static:N``.
+    ``tutorial``, ``keda-default``, ``recommended``, ``lag:N`` and ``static:N``. The tutorial's is
+    its threshold on the recorded lag, and not its trigger, which asks NATS itself.
 
     Raises:
         ValueError: There is none of that name.
     """
     kind, _, number = text.partition(":")
     if text == "recommended":
-        return recommended(max_replicas, path)
+        return recommended(max_replicas, path, service_seconds)
     if text in _LAG_THRESHOLDS:
         return replace(by_lag(_LAG_THRESHOLDS[text], max_replicas, path), name=text)
     # A threshold is what is left of it in thousandths, as KEDA gives it to the HPA.
     if kind == "lag" and re.fullmatch(r"\d*\.?\d+", number) and quantity_milli(float(number)):
         return by_lag(float(number), max_replicas, path)
-    if kind == "static" and re.fullmatch(r"[1-9]\d*", number):
+    if kind == "static" and re.fullmatch(r"[1-9]\d{0,2}|1000", number):
         return static(int(number))
     raise ValueError(
         f"no setting is called {text!r}; write {', '.join(_LAG_THRESHOLDS)}, recommended, lag:N or"
-        " static:N, with 0.001 or more for lag's N and 1 or more for static's"
+        " static:N, with 0.001 or more for lag's N and 1 to 1000 for static's"
     )

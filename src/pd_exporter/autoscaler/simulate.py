@@ -16,6 +16,9 @@ from pd_exporter.autoscaler.workers import Workers
 from pd_exporter.autoscaler.workload import Workload
 from pd_exporter.policy import FRESH_SECONDS
 
+TYPICAL_SEED = 5
+"""A replay whose signal is about as old as on average: for whoever looks at one alone."""
+
 POLL_SECONDS = 30.0
 """KEDA's pollingInterval where a ScaledObject names none."""
 
@@ -75,6 +78,8 @@ def phases(seed: int) -> list[float]:
 
     A Kronecker sequence whose steps are powers of the root of x**6 = x + 1 (M. Roberts, 2018). That
     of x**5 = x + 1, for four dimensions, has a first step near 6/7: it would come around too soon.
+    At the first point all clocks tick together, so the signal has no age at all; at `TYPICAL_SEED`
+    it has about the mean one.
     """
     root = 1.1347241384015194
     return [(0.5 + seed * root**-power) % 1.0 for power in range(1, 5)]

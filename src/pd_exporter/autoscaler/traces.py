@@ -9,7 +9,6 @@ import gzip
 import math
 import zlib
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -74,23 +73,6 @@ class Trace:
             ((later - earlier) / mean - 1) ** 2 for earlier, later in pairwise(self.arrivals)
         )
         return math.sqrt(squares / gaps)
-
-    def window(self, start: float, end: float) -> "Trace":
-        """The requests from second `start` on and before second `end`, as a trace from `start`.
-
-        Raises:
-            TraceError: None arrived then.
-        """
-        part = slice(bisect_left(self.arrivals, start), bisect_left(self.arrivals, end))
-        arrivals = array("d", (seconds - start for seconds in self.arrivals[part]))
-        if not arrivals:
-            raise TraceError(
-                f"{self.name}: no request arrives from second {start:g} to {end:g}; the trace has"
-                f" {len(self)} requests and ends at second {self.duration_seconds:g}"
-            )
-        inputs = self.input_tokens[part] if self.input_tokens is not None else None
-        outputs = self.output_tokens[part] if self.output_tokens is not None else None
-        return Trace(self.name, arrivals, inputs, outputs)
 
 
 def read_trace(

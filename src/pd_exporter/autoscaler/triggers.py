@@ -13,17 +13,15 @@ from pd_exporter.policy import FRESH_SECONDS, REQUIRED_WORKERS, RequiredWorkers
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The recorded series of one role, and what of its service is a constant in queries.
+    """The recorded series of one role.
 
     Attributes:
         selector: Label matchers that leave one series of each name.
         concurrency: Slots of a worker.
-        service_seconds: Mean service time.
     """
 
     selector: str
     concurrency: int
-    service_seconds: float
 
     def series(self, name: str) -> Promql:
         """The role's series of a name."""
@@ -70,9 +68,16 @@ class Lag:
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """Required workers; a replica is one of them."""
+    """Required workers; a replica is one of them.
+
+    Attributes:
+        parameters: Of the law.
+        service_seconds: The mean service time, as a constant of the query; None takes what the
+            rules measure.
+    """
 
     parameters: RequiredWorkers = REQUIRED_WORKERS
+    service_seconds: float | None = None
 
     @property
     def metric(self) -> ExternalMetric:
@@ -83,7 +88,9 @@ class Required:
         """The workers; None where arrivals, service time or backlog are unknown."""
         parameters = self.parameters
         arrivals = laws.arrival_rate(*signals.arrivals(now), parameters.confidence)
-        service = signals.service_seconds(now, parameters.service_window_seconds)
+        service = self.service_seconds
+        if service is None:
+            service = signals.service_seconds(now, parameters.service_window_seconds)
         pending = signals.pending(now)
         if arrivals is None or service is None or pending is None:
             return None
@@ -92,14 +99,20 @@ class Required:
         )
 
     def query(self, recorded: Recorded) -> str:
-        """The law over recorded series, with the mean service time as a constant."""
+        """The law over recorded series.
+
+        Raises:
+            ValueError: The service time is no constant: no shipped rule records it.
+        """
+        if self.service_seconds is None:
+            raise ValueError("no shipped rule records the service time: give it as a constant")
         pending = recorded.series("role:pd_pending_requests:sum")
         arrivals = laws.arrival_query(
             recorded.series("role:pd_arrivals:rate1m"),
             recorded.series("role:pd_arrivals:rate5m"),
             self.parameters.confidence,
         )
-        service = Promql(f"{recorded.service_seconds:.4g}")
+        service = Promql(f"{self.service_seconds:.4g}")
         workers = laws.required_workers(
             arrivals, service, pending, recorded.concurrency, self.parameters
         )

@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -138,7 +139,7 @@ def _add_service(service: "argparse._ArgumentGroup") -> None:
         "--prior",
         type=_number(1e-4, 86400),
         metavar="SECONDS",
-        help="service time that the exporter is configured with (default: the true mean)",
+        help="mean service time that the query is given (default: that of the requests)",
     )
     service.add_argument(
         "--concurrency",
@@ -159,11 +160,6 @@ def _add_service(service: "argparse._ArgumentGroup") -> None:
         choices=list(Ack),
         default=Ack.ON_DEQUEUE,
         help="when workers acknowledge (default %(default)s, as Dynamo's do)",
-    )
-    service.add_argument(
-        "--ready-while-loading",
-        action="store_true",
-        help="replicas count as serving from their first second: no readiness probe",
     )
 
 
@@ -210,7 +206,12 @@ def _add_search(search: "argparse._ArgumentGroup") -> None:
         default=8,
         help="replays of each setting that comes into question (default %(default)s)",
     )
-    search.add_argument("--seed", type=int, default=0, help="same seed, same answer (default 0)")
+    search.add_argument(
+        "--seed",
+        type=_count(10**6, least=0),
+        default=0,
+        help="same seed, same answer (default %(default)s)",
+    )
     search.add_argument(
         "--processes",
         type=_count(256),
@@ -220,11 +221,11 @@ def _add_search(search: "argparse._ArgumentGroup") -> None:
 
 
 def _add_names(names: "argparse._ArgumentGroup") -> None:
-    names.add_argument("--namespace", default="default", help="(default %(default)s)")
-    names.add_argument("--group", default="dynamo-pd", help="RoleBasedGroup (default %(default)s)")
-    names.add_argument("--role", default="prefill", help="(default %(default)s)")
+    for name, usual in (("namespace", "default"), ("group", "dynamo-pd"), ("role", "prefill")):
+        names.add_argument(f"--{name}", type=_label, default=usual, help="(default %(default)s)")
     names.add_argument(
         "--prometheus",
+        type=_url,
         default="http://prometheus.monitoring.svc:9090",
         metavar="URL",
         help="that KEDA asks (default %(default)s)",
@@ -242,15 +243,20 @@ def _tune(parsed: argparse.Namespace) -> int:
         return present(parsed)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read the answer has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, OSError) as error:
         sys.stderr.write(f"pd-exporter: {error}\n")
         return 1
 
 
-def _count(most: int) -> Callable[[str], int]:
+def _count(most: int, least: int = 1) -> Callable[[str], int]:
     def count(text: str) -> int:
-        if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {least} to {most}"
+            )
         return int(text)
 
     return count
@@ -258,3 +264,17 @@ def _count(most: int) -> Callable[[str], int]:
 
 def _intervals(text: str) -> tuple[float, ...]:
     return tuple(map(_INTERVAL, filter(None, text.split(","))))
+
+
+def _label(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name in Kubernetes: a-z, 0-9 and, inside, -; at most 63"
+        )
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s\"']+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL such as http://prometheus:9090")
+    return text

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +29,10 @@ def present(parsed: argparse.Namespace) -> int:
         ValueError: The trace or an argument cannot be used.
         OSError: The report cannot be written.
     """
+    service = Service(
+        parsed.namespace, parsed.group, parsed.role, parsed.prometheus, parsed.concurrency
+    )
+    _check_report(parsed.report)
     with _progress() as progress:
         reading = progress.add_task("reading", total=_size(parsed))
         asked = ask(parsed, lambda read: progress.update(reading, completed=read))
@@ -43,7 +49,7 @@ def present(parsed: argparse.Namespace) -> int:
     if parsed.policy:
         _show_scores(parsed, asked, results)
     else:
-        _show_answer(parsed, asked, answer)
+        _show_answer(parsed, asked, answer, service)
     return 0
 
 
@@ -62,8 +68,10 @@ def _show_scores(parsed: argparse.Namespace, asked: Asked, results: list[Result]
     console.print(results_table("Settings", results, target, parsed.cost))
 
 
-def _show_answer(parsed: argparse.Namespace, asked: Asked, answer: Answer) -> None:
-    manifest = scaled_object(answer.chosen.setting, _service(parsed, asked))
+def _show_answer(
+    parsed: argparse.Namespace, asked: Asked, answer: Answer, service: Service
+) -> None:
+    manifest = scaled_object(answer.chosen.setting, service)
     if parsed.report:
         _write_report(parsed, asked, answer, manifest)
     if parsed.output == "json":
@@ -118,7 +126,10 @@ def in_words(answer: Answer) -> str:
     if attains(chosen, answer.question.target):
         found = f"{chosen.setting.name} attains the target"
     else:
-        found = f"No setting attains the target of {target:.2f} %; {chosen.setting.name} is next"
+        found = (
+            f"Nothing that scales attains the target of {target:.2f} % in every replay;"
+            f" {chosen.setting.name} comes nearest"
+        )
     shortest = min(workload.duration for workload in answer.question.judge.workloads)
     short = (
         f" The trace lasts {shortest / 60:.0f} min: settings that swing within the hour look better"
@@ -135,16 +146,14 @@ def _priced(result: Result) -> str:
     return f"{share:.2f} % of the requests for {hours:.2f} replica-hours"
 
 
-def _service(parsed: argparse.Namespace, asked: Asked) -> Service:
-    workload = asked.question.judge.workloads[0]
-    return Service(
-        parsed.namespace,
-        parsed.group,
-        parsed.role,
-        parsed.prometheus,
-        workload.concurrency,
-        workload.mean_service_seconds,
-    )
+def _check_report(file: Path | None) -> None:
+    """Refuse a place for the report before time is spent on what it would tell."""
+    if file is None:
+        return
+    if not file.parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.parent}; make it, or name another")
+    if (file.exists() and not file.is_file()) or not os.access(file.parent, os.W_OK):
+        raise ValueError(f"{file}: no file can be written there; name another")
 
 
 def _outline(asked: Asked) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
@@ -56,8 +57,15 @@ def ask(parsed: argparse.Namespace, progress: Callable[[int], None]) -> Asked:
     judge = Judge(workloads, goal, unscored)
     _check(judge, parsed.max_replicas)
     path = SignalPath(parsed.scrape, parsed.rule, missed_scrapes=parsed.missed_scrapes)
+    service = parsed.prior or statistics.fmean(each.mean_service_seconds for each in workloads)
     question = Question(
-        judge, parsed.max_replicas, path, parsed.intervals, parsed.phases, parsed.seed
+        judge,
+        parsed.max_replicas,
+        path,
+        float(f"{service:.4g}"),  # as it stands in the query
+        parsed.intervals,
+        parsed.phases,
+        parsed.seed,
     )
     return Asked(traces[0].name, question, _facts(traces, question))
 
@@ -97,8 +105,6 @@ def _workload(parsed: argparse.Namespace, trace: Trace, seed: int) -> Workload:
         concurrency=parsed.concurrency,
         startup_seconds=parsed.startup,
         ack=Ack(parsed.ack),
-        prior_seconds=parsed.prior or sum(service) / len(service),
-        evidence=not parsed.ready_while_loading,
     )
     initial = parsed.initial_replicas or max(1, math.ceil(workload.offered_workers))
     return replace(workload, initial_replicas=min(initial, parsed.max_replicas))
@@ -108,14 +114,13 @@ def _facts(traces: list[Trace], question: Question) -> dict[str, str]:
     trace, judge, path = traces[0], question.judge, question.path
     workload = judge.workloads[0]
     draws = f"; {len(judge.workloads)} draws" * (len(judge.workloads) > 1)
-    loading = "" if workload.evidence else "; it counts as serving while it loads"
     return {
         "requests": f"{len(trace):,} in {trace.duration_seconds:,.0f} s, {trace.rate:.2f}/s,"
         f" coefficient of variation of the times between them {trace.arrival_cv:.2f}{draws}",
         "service time": f"{workload.mean_service_seconds:.3g} s on average;"
         f" {workload.offered_workers:.2f} workers busy on average if nobody waited",
         "replica": f"{_count(workload.concurrency, 'request')} at a time, serves"
-        f" {workload.startup_seconds:g} s after it was asked for{loading}",
+        f" {workload.startup_seconds:g} s after it was asked for",
         "queue": f"workers acknowledge {workload.ack.words}",
         "replicas": f"{workload.initial_replicas} at first, then 1 to {question.max_replicas}",
         "signal": f"scraped every {path.scrape_seconds:g} s, rules every {path.rule_seconds:g} s,"
@@ -129,7 +134,7 @@ def _facts(traces: list[Trace], question: Question) -> dict[str, str]:
 
 
 def _lowered(question: Question) -> str:
-    if question.target >= question.judge.goal.share:
+    if question.target == question.judge.goal.share:
         return ""
     return f", fewer than the goal asks: the target is {100 * question.target:.2f} %"
 

@@ -3,6 +3,7 @@
 It needs nothing else: no script, no font, no image from elsewhere.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 
 from pd_exporter import __version__
 from pd_exporter.autoscaler.setting import Setting
+from pd_exporter.autoscaler.simulate import TYPICAL_SEED
 from pd_exporter.autoscaler.tune.canvas import svg
 from pd_exporter.autoscaler.tune.htmltables import in_words, results_table
 from pd_exporter.autoscaler.tune.plots import timeline
@@ -100,12 +102,17 @@ class Report:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write a report as HTML.
+    """Write a report as HTML, whole or not at all.
 
     Raises:
         OSError: The file cannot be written.
     """
-    path.write_text(html(report), encoding="utf-8")
+    unfinished = path.with_name(f".{os.getpid()}.unfinished")
+    try:
+        unfinished.write_text(html(report), encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def html(report: Report) -> str:
@@ -147,7 +154,7 @@ def _answer(report: Report) -> Iterator[str]:
     if attains(best, target):
         found = f"{name} attains it:"
     else:
-        found = f"No setting attains it in every replay; {name} comes nearest:"
+        found = f"None of the settings attains it in every replay; {name} comes nearest:"
     others = f"; the tutorial's setting gives {_served(report.tutorial)}" if report.tutorial else ""
     yield f"{found} {_served(best)}{others}."
     yield f"In short: {escape(in_words(best.setting))}."
@@ -173,7 +180,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield _section("What was asked", _pairs(report.facts))
     figure = tradeoff(judge, report.compared, report.finalists, report.chosen)
     yield _section("Attainment and cost", _figure(figure, "tradeoff", _TRADEOFF))
-    figure = timeline(judge, _over_time(report), report.question.seed)
+    figure = timeline(judge, _over_time(report), report.question.seed + TYPICAL_SEED)
     yield _section("Over time", _figure(figure, "timeline", _TIMELINE))
     yield _section("Settings", _tables(report))
     if report.scaled_object:

@@ -16,8 +16,8 @@ KNOBS = {
     " HPA asks at every sync, each 15 s. It only decides how soon a fallback trips.",
     "cooldownPeriod": "is about scaling to zero alone; scale-in from above goes by behavior.",
     "activationThreshold": "decides between zero replicas and one, and nothing above.",
-    "metricType Value": "divides by the pods that are Ready, which those that load are or are not:"
-    " leave it at AverageValue, with a query that is a sum.",
+    "metricType Value": "multiplies by the pods that are Ready, which those that load are or are"
+    " not: leave it at AverageValue, with a query that is a sum.",
 }
 """What does not do what it seems to: each knob, and why."""
 
@@ -32,7 +32,9 @@ class Service:
         role: Its role.
         prometheus: URL of the Prometheus that KEDA asks.
         concurrency: Slots of a worker.
-        service_seconds: Mean service time.
+
+    Raises:
+        ValueError: The name that KEDA would give the HPA is too long.
     """
 
     namespace: str
@@ -40,7 +42,14 @@ class Service:
     role: str
     prometheus: str
     concurrency: int
-    service_seconds: float
+
+    def __post_init__(self) -> None:
+        hpa_name(self.name)
+
+    @property
+    def name(self) -> str:
+        """Of the ScaledObject, and of the role's adapter."""
+        return f"{self.group}-{self.role}"
 
     @property
     def recorded(self) -> Recorded:
@@ -49,18 +58,16 @@ class Service:
             f'namespace="{self.namespace}",group="{self.group}",role="{self.role}"'
             ',source="jetstream"'
         )
-        return Recorded(selector, self.concurrency, self.service_seconds)
+        return Recorded(selector, self.concurrency)
 
 
 def scaled_object(setting: Setting, service: Service) -> str:
     """The manifest, as YAML with comments.
 
     Raises:
-        ValueError: The name that KEDA would give the HPA is too long, or the setting has no
-            trigger.
+        ValueError: The setting has no trigger.
     """
-    name = f"{service.group}-{service.role}"
-    hpa_name(name)
+    name = service.name
     if not setting.triggers:
         raise ValueError(f"{setting.name} has no trigger: set spec.replicas of the role instead")
     spec: dict[str, Any] = {
@@ -128,11 +135,12 @@ def _behavior(behavior: Behavior) -> dict[str, Any]:
 
 def _comments(setting: Setting) -> str:
     lines = [f"{setting.name}, for scrapes and rules at {setting.path.label} s."]
-    if any(isinstance(trigger, Required) for trigger in setting.triggers):
-        lines.append(
-            "The query is the number of workers required. The last factor of each term is the mean"
-            " service time, in seconds: measure it again where prompts change."
-        )
+    lines += [
+        "The query is the number of workers required. It holds the mean service time,"
+        f" {trigger.service_seconds:.4g} s, in three places: measure it again where prompts change."
+        for trigger in setting.triggers
+        if isinstance(trigger, Required)
+    ]
     if setting.fallback:
         lines.append("currentReplicasIfHigher needs KEDA 2.17: leave fallback out before.")
     if not setting.behavior:

@@ -1,13 +1,17 @@
 """The search for the setting that meets a goal at the least replica-hours."""
 
+import math
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product, repeat
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 
 from pd_exporter.autoscaler.setting import (
     Setting,
@@ -18,6 +22,7 @@ from pd_exporter.autoscaler.setting import (
     scale_down_after,
     static,
 )
+from pd_exporter.autoscaler.triggers import Required
 from pd_exporter.autoscaler.tune.score import Judge, Result
 from pd_exporter.policy import REQUIRED_WORKERS
 
@@ -27,10 +32,11 @@ DRAINS = (30.0, 60.0, 120.0, 240.0)
 CONFIDENCES = (1.0, 3.0)
 WINDOWS = (300, 450, 600, 900)
 """What the search tries: lag thresholds by slots of a worker, the law's parameters, and scale-in
-stabilization windows in seconds; None beside them is an HPA without behavior."""
+stabilization windows in seconds; for lag an HPA without behavior, too."""
 
 SCREENING_PHASES = 2
 FINALISTS = 16
+BATCH = 8
 
 Progress = Callable[[int, int], None]
 """Told of how many replays how many are done."""
@@ -44,7 +50,9 @@ class Question:
         judge: Workload and goal.
         max_replicas: The most replicas that there may be.
         path: How the signal comes.
-        intervals: Scrape and rule intervals to try with the best settings, in seconds.
+        service_seconds: The mean service time that queries hold as a constant; None where the
+            rules measure it.
+        intervals: Scrape and rule intervals to try with the chosen setting, in seconds.
         phases: Replays of each finalist, and of what it is compared with.
         seed: The first phase.
     """
@@ -52,17 +60,16 @@ class Question:
     judge: Judge
     max_replicas: int
     path: SignalPath
+    service_seconds: float | None = None
     intervals: tuple[float, ...] = ()
     phases: int = 8
     seed: int = 0
 
     @property
     def target(self) -> float:
-        """The share to attain: the goal's, or as near to it as the workload allows.
-
-        Where even without any wait fewer attain it, half a percent below that.
-        """
-        return min(self.judge.goal.share, self.judge.ceiling() - 0.005)
+        """The share to attain: the goal's, or half a percent below the ceiling if that is lower."""
+        ceiling = self.judge.ceiling()
+        return self.judge.goal.share if ceiling >= self.judge.goal.share else ceiling - 0.005
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +84,6 @@ class Answer:
 
     Attributes:
         question: What was asked.
-        ceiling: The share that attains the goal where nobody waits, 0 to 1.
         compared: The settings that have names, and the best fixed size in hindsight, last.
         finalists: The best of the search, at the path that was asked for, cheapest first.
         intervals: The chosen setting with other scrape and rule intervals.
@@ -86,7 +92,6 @@ class Answer:
     """
 
     question: Question
-    ceiling: float
     compared: tuple[Result, ...]
     finalists: tuple[Result, ...]
     intervals: tuple[Result, ...]
@@ -100,35 +105,30 @@ class Answer:
 
 
 def search(question: Question, progress: Progress, processes: int) -> Answer:
-    """Replay every candidate, the best of them again in more phases, and choose.
+    """Replay every candidate, the promising ones again in all phases, and choose.
 
-    The shipped setting is chosen unless another attains the target with at least 3 % fewer
-    replica-hours, or it misses the target where another does not: what fits one trace by a hair
-    fits the next one worse.
+    The shipped setting is chosen unless it misses the target, or another attains it with at least
+    3 % fewer replica-hours: what fits one trace by a hair fits the next one worse.
 
     Args:
         question: What is asked.
-        progress: Told of every replay.
+        progress: Told of every setting's replays.
         processes: How many to use; 1 replays in this one.
     """
     first = candidates(question)
     seeds = range(question.seed, question.seed + question.phases)
-    total = (
-        len(first) * SCREENING_PHASES
-        + (FINALISTS + len(question.names) + len(question.intervals)) * len(seeds)
-        + question.max_replicas
-    )
+    stages = FINALISTS + len(question.names) + len(question.intervals) + question.max_replicas
+    total = len(first) * SCREENING_PHASES + stages * len(seeds)
     with _replays(question.judge, partial(progress, total), processes) as replay:
         screened = replay(first, seeds[:SCREENING_PHASES])
-        finalists = replay(_finalists(screened, question.target), seeds)
         compared = replay(_named(question, question.names), seeds)
+        finalists = _finalists(question.target, screened, lambda settings: replay(settings, seeds))
         fixed = replay([static(size + 1) for size in range(question.max_replicas)], seeds)
-        chosen = _choose(compared[-1], finalists, question.target)
+        chosen = _choose(compared, finalists, question.target)
         others = [path for path in _paths(question) if path != question.path]
         intervals = replay([replace(chosen.setting, path=path) for path in others], seeds)
     return Answer(
         question,
-        question.judge.ceiling(),
         (*compared, best_fixed(fixed, question.target)),
         pareto(finalists),
         tuple(sorted((chosen, *intervals), key=lambda each: each.setting.path.scrape_seconds)),
@@ -177,25 +177,46 @@ def pareto(results: Iterable[Result]) -> tuple[Result, ...]:
 
 
 def _named(question: Question, names: Iterable[str]) -> list[Setting]:
-    return [named(name, question.max_replicas, question.path) for name in names]
+    return [
+        named(name, question.max_replicas, question.path, question.service_seconds)
+        for name in names
+    ]
 
 
-def _finalists(screened: Sequence[Result], target: float) -> list[Setting]:
-    """The cheapest that attain the target, and as many from along the front."""
-    attaining = sorted(
-        (each for each in screened if each.attainment.mean >= target),
+def _finalists(
+    target: float,
+    screened: Sequence[Result],
+    replay: Callable[[Sequence[Setting]], list[Result]],
+) -> list[Result]:
+    """Replay what may be the cheapest that attains the target, and some from along the front.
+
+    What seems to attain it, or to miss it by chance, is replayed from the cheapest on until some
+    do attain it: nothing cheaper is left untried then.
+    """
+    front = pareto(screened)
+    spaced = {*front[:: max(len(front) * 4 // FINALISTS, 1)], *front[-1:]}
+    finalists = replay([each.setting for each in front if each in spaced])
+    promising = sorted(
+        (each for each in screened if each.attainment.most >= target and each not in spaced),
         key=lambda each: each.replica_hours.mean,
     )
-    front = pareto(screened)
-    spaced = front[:: max(len(front) * 2 // FINALISTS, 1)]
-    chosen = dict.fromkeys(each.setting for each in (*attaining[: FINALISTS // 2], *spaced))
-    return list(chosen)[:FINALISTS]
+    for begin in range(0, len(promising), BATCH):
+        batch = promising[begin : begin + BATCH]
+        cheapest = min(
+            (each.replica_hours.mean for each in finalists if attains(each, target)),
+            default=math.inf,
+        )
+        if batch[0].replica_hours.mean > cheapest:
+            break
+        finalists += replay([each.setting for each in batch])
+    return finalists
 
 
-def _choose(shipped: Result, finalists: Sequence[Result], target: float) -> Result:
-    attaining = [each for each in finalists if attains(each, target)]
+def _choose(compared: Sequence[Result], finalists: Sequence[Result], target: float) -> Result:
+    *_, shipped = compared
+    attaining = [each for each in (*compared, *finalists) if attains(each, target)]
     if not attaining:
-        return max((shipped, *finalists), key=lambda each: each.attainment.mean)
+        return max((*compared, *finalists), key=lambda each: each.attainment.mean)
     cheapest = min(attaining, key=lambda each: each.replica_hours.mean)
     worth_it = cheapest.replica_hours.mean <= 0.97 * shipped.replica_hours.mean
     return cheapest if worth_it or not attains(shipped, target) else shipped
@@ -227,12 +248,17 @@ def _replays(judge: Judge, progress: Callable[[int], None], processes: int) -> I
         )
         for result in given:
             results.append(result)
-            done += len(seeds) if result.setting.triggers else 1
+            done += len(seeds)
             progress(done)
         return results
 
     try:
         yield replay
+    except BrokenExecutor as error:
+        raise ChildProcessError(
+            "a replaying process was ended from outside, perhaps for lack of memory; give fewer"
+            " --processes, or a shorter trace"
+        ) from error
     finally:
         if executor:
             executor.shutdown(cancel_futures=True)
@@ -243,15 +269,30 @@ _judge: Judge  # of this process, where it is one of a search's
 
 def _executor(judge: Judge, processes: int) -> Executor:
     # Spawned and not forked: whoever shows the progress may have threads.
-    return ProcessPoolExecutor(
+    executor = ProcessPoolExecutor(
         processes, get_context("spawn"), initializer=_begin, initargs=(judge,)
     )
+    # The first task starts all processes. They inherit that an interrupt is not for them, which
+    # would otherwise meet them half started.
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        executor.submit(int)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    return executor
 
 
 def _begin(judge: Judge) -> None:
     global _judge  # noqa: PLW0603 - a process of a pool has no other place of its own
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     _judge = judge
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _result(setting: Setting, seeds: Sequence[int]) -> Result:
@@ -264,7 +305,7 @@ def candidates(question: Question) -> list[Setting]:
     concurrency = question.judge.workloads[0].concurrency
     settings = []
     for share, window in product(LAG_PER_SLOT, (None, *WINDOWS)):
-        plain = by_lag(max(share * concurrency, 1.0), most, path)
+        plain = by_lag(share * concurrency, most, path)
         behavior = None if window is None else scale_down_after(window)
         name = plain.name if window is None else f"{plain.name} window={window}"
         settings.append(replace(plain, name=name, behavior=behavior))
@@ -276,5 +317,6 @@ def candidates(question: Question) -> list[Setting]:
             f"required headroom={headroom:g} drain={drain:g} confidence={confidence:g}"
             f" window={window}"
         )
-        settings.append(by_required_workers(name, parameters, window, most, path))
-    return list({setting.name: setting for setting in settings}.values())
+        trigger = Required(parameters, question.service_seconds)
+        settings.append(by_required_workers(name, trigger, window, most, path))
+    return settings

@@ -53,6 +53,7 @@ def results_table(
         paths: Whether rows are told apart by scrape and rule interval.
     """
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table.add_column("")
     table.add_column("scrape/rule" if paths else "setting", overflow="fold")
     for name in ("within goal %", "worst %", "replica-hours", "p95 wait s", "peak"):
         table.add_column(name, justify="right")
@@ -62,7 +63,8 @@ def results_table(
         mark = "[green]✓[/]" if attains(result, target) else "[red]✗[/]"
         name = result.setting.path.label if paths else result.setting.name
         cells = [
-            f"{mark} {escape(name)}",
+            mark,
+            escape(name),
             _spread(result.attainment, 100, 2),
             f"{100 * result.attainment.least:.2f}",
             _spread(result.replica_hours, 1, 2),
