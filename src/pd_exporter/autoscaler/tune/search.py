@@ -1,17 +1,10 @@
 """The search for the setting that meets a goal at the least replica-hours."""
 
 import math
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product, repeat
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from itertools import product
 
 from pd_exporter.autoscaler.setting import (
     Setting,
@@ -23,6 +16,7 @@ from pd_exporter.autoscaler.setting import (
     static,
 )
 from pd_exporter.autoscaler.triggers import Required
+from pd_exporter.autoscaler.tune.replays import Progress, replays
 from pd_exporter.autoscaler.tune.score import Judge, Result
 from pd_exporter.policy import REQUIRED_WORKERS
 
@@ -37,9 +31,6 @@ stabilization windows in seconds; for lag an HPA without behavior, too."""
 SCREENING_PHASES = 2
 FINALISTS = 16
 BATCH = 8
-
-Progress = Callable[[int, int], None]
-"""Told of how many replays how many are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +110,7 @@ def search(question: Question, progress: Progress, processes: int) -> Answer:
     seeds = range(question.seed, question.seed + question.phases)
     stages = FINALISTS + len(question.names) + len(question.intervals) + question.max_replicas
     total = len(first) * SCREENING_PHASES + stages * len(seeds)
-    with _replays(question.judge, partial(progress, total), processes) as replay:
+    with replays(question.judge, partial(progress, total), processes) as replay:
         screened = replay(first, seeds[:SCREENING_PHASES])
         compared = replay(_named(question, question.names), seeds)
         finalists = _finalists(question.target, screened, lambda settings: replay(settings, seeds))
@@ -148,7 +139,7 @@ def score(
     settings = _named(question, names)
     seeds = range(question.seed, question.seed + question.phases)
     total = len(settings) * len(seeds)
-    with _replays(question.judge, partial(progress, total), processes) as replay:
+    with replays(question.judge, partial(progress, total), processes) as replay:
         return replay(settings, seeds)
 
 
@@ -227,76 +218,6 @@ def _paths(question: Question) -> list[SignalPath]:
         replace(question.path, scrape_seconds=seconds, rule_seconds=seconds)
         for seconds in question.intervals
     ]
-
-
-_Replay = Callable[[Sequence[Setting], Sequence[int]], list[Result]]
-
-
-@contextmanager
-def _replays(judge: Judge, progress: Callable[[int], None], processes: int) -> Iterator[_Replay]:
-    """Give what replays settings, in other processes where there are to be several."""
-    done = 0
-    executor = _executor(judge, processes) if processes > 1 else None
-
-    def replay(settings: Sequence[Setting], seeds: Sequence[int]) -> list[Result]:
-        nonlocal done
-        results = []
-        given = (
-            executor.map(_result, settings, repeat(seeds), chunksize=4)
-            if executor
-            else map(judge.result, settings, repeat(seeds))
-        )
-        for result in given:
-            results.append(result)
-            done += len(seeds)
-            progress(done)
-        return results
-
-    try:
-        yield replay
-    except BrokenExecutor as error:
-        raise ChildProcessError(
-            "a replaying process was ended from outside, perhaps for lack of memory; give fewer"
-            " --processes, or a shorter trace"
-        ) from error
-    finally:
-        if executor:
-            executor.shutdown(cancel_futures=True)
-
-
-_judge: Judge  # of this process, where it is one of a search's
-
-
-def _executor(judge: Judge, processes: int) -> Executor:
-    # Spawned and not forked: whoever shows the progress may have threads.
-    executor = ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_begin, initargs=(judge,)
-    )
-    # The first task starts all processes. They inherit that an interrupt is not for them, which
-    # would otherwise meet them half started.
-    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        executor.submit(int)
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    return executor
-
-
-def _begin(judge: Judge) -> None:
-    global _judge  # noqa: PLW0603 - a process of a pool has no other place of its own
-    _judge = judge
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _result(setting: Setting, seeds: Sequence[int]) -> Result:
-    return _judge.result(setting, seeds)
 
 
 def candidates(question: Question) -> list[Setting]:
