@@ -11,6 +11,7 @@ requests unscored, 16 phases.
 
 import argparse
 import os
+import statistics
 import time
 from array import array
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ from pd_exporter.autoscaler.signals import Ack
 from pd_exporter.autoscaler.traces import read_trace
 from pd_exporter.autoscaler.tune.score import Goal, Judge, Measure, Result, Spread
 from pd_exporter.autoscaler.tune.search import Question, best_fixed, score, search
+from pd_exporter.autoscaler.workers import Workers
 from pd_exporter.autoscaler.workload import Workload, service_by_tokens
 
 PHASES = 16
@@ -74,6 +76,7 @@ def main() -> None:
             print_table(measured(judge, processes))
             print("\nThe recommended setting at 15/15 where something is otherwise:\n")
             print_table(varied(judge, processes))
+            print_sampling(judge.workloads[0])
             print_speed(judge, processes)
 
 
@@ -153,6 +156,24 @@ def print_table(results: Iterable[tuple[str, Result]]) -> None:
 def spread(values: Spread, factor: float = 1) -> str:
     """Write mean and standard deviation."""
     return f"{factor * values.mean:.2f} ± {factor * values.deviation:.2f}"
+
+
+def print_sampling(workload: Workload) -> None:
+    """Print the busy workers that scrapes see where nobody waits, by the phase of the scrapes."""
+    seen = []
+    for phase in range(15):
+        workers = Workers(
+            workload.arrivals, workload.service, concurrency=1, startup=0, initial=1000
+        )
+        busy = []
+        for scrape in range(phase, int(workload.duration), 15):
+            workers.advance(scrape + 0.1)
+            busy.append(workers.busy_slots(scrape + 0.1))
+        seen.append(statistics.fmean(busy))
+    print(
+        f"\n{workload.offered_workers:.2f} busy workers are seen as {min(seen):.1f} to"
+        f" {max(seen):.1f} by scrapes every 15 s, depending on their phase"
+    )
 
 
 def print_speed(judge: Judge, processes: int) -> None:

@@ -104,6 +104,17 @@ def test_named_settings_have_a_table_too(trace: Path) -> None:
     assert status == 0
     assert "tutorial" in output
     assert "Pareto" not in output
+    assert "caution" in output
+
+
+def test_a_trace_of_half_an_hour_needs_no_caution() -> None:
+    _, output, _ = tune(
+        "--generate", "poisson:rate=1,duration=31m", "--service-seconds", "1", "--wait", "1",
+        "--policy", "static:4",
+    )  # fmt: skip
+
+    assert "static:4" in output
+    assert "caution" not in output
 
 
 def test_what_is_asked_reaches_the_replays(trace: Path) -> None:
@@ -154,7 +165,9 @@ def test_a_report_is_written_with_the_answer(trace: Path, tmp_path: Path) -> Non
     )  # fmt: skip
 
     assert (status, complaint) == (0, "")
-    assert "static:5" in report.read_text()
+    page = report.read_text()
+    assert "static:5" in page
+    assert "settings that swing within the hour look better" in page
     assert [file.name for file in tmp_path.glob("*") if "unfinished" in file.name] == []
 
 

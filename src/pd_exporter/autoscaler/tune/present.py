@@ -18,9 +18,6 @@ from pd_exporter.autoscaler.tune.score import Result, Spread
 from pd_exporter.autoscaler.tune.search import Answer, attains, score, search
 from pd_exporter.autoscaler.tune.tables import print_answer, print_facts, results_table
 
-SHORT_SECONDS = 1800.0
-"""A trace below this shows no more than one scale-out and one scale-in of a swing."""
-
 
 def present(parsed: argparse.Namespace) -> int:
     """Answer what was asked and return the exit status.
@@ -130,15 +127,7 @@ def in_words(answer: Answer) -> str:
             f"Nothing that scales attains the target of {target:.2f} % in every replay;"
             f" {chosen.setting.name} comes nearest"
         )
-    shortest = min(workload.duration for workload in answer.question.judge.workloads)
-    short = (
-        f" The trace lasts {shortest / 60:.0f} min: settings that swing within the hour look better"
-        " on it than they are."
-    )
-    return (
-        f"{found}: {_priced(chosen)}. The tutorial's setting: {_priced(tutorial)}."
-        f"{short * (shortest < SHORT_SECONDS)}"
-    )
+    return f"{found}: {_priced(chosen)}. The tutorial's setting: {_priced(tutorial)}."
 
 
 def _priced(result: Result) -> str:

@@ -18,6 +18,9 @@ from pd_exporter.autoscaler.workload import Workload, service_by_distribution, s
 UNSCORED_SECONDS = 600.0
 """Of a trace's beginning, by default; a fifth of a trace that is shorter than 50 minutes."""
 
+SHORT_SECONDS = 1800.0
+"""A trace below this shows no more than one scale-out and one scale-in of a swing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -114,7 +117,7 @@ def _facts(traces: list[Trace], question: Question) -> dict[str, str]:
     trace, judge, path = traces[0], question.judge, question.path
     workload = judge.workloads[0]
     draws = f"; {len(judge.workloads)} draws" * (len(judge.workloads) > 1)
-    return {
+    facts = {
         "requests": f"{len(trace):,} in {trace.duration_seconds:,.0f} s, {trace.rate:.2f}/s,"
         f" coefficient of variation of the times between them {trace.arrival_cv:.2f}{draws}",
         "service time": f"{workload.mean_service_seconds:.3g} s on average;"
@@ -131,6 +134,12 @@ def _facts(traces: list[Trace], question: Question) -> dict[str, str]:
         "scored": f"requests from second {judge.unscored_seconds:.0f} on, in {question.phases}"
         " replays that differ in when scrapes, rules and syncs fall",
     }
+    if workload.duration < SHORT_SECONDS:
+        facts["caution"] = (
+            "a trace of less than half an hour: settings that swing within the hour look better on"
+            " it than they are"
+        )
+    return facts
 
 
 def _lowered(question: Question) -> str:
