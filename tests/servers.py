@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -91,9 +92,16 @@ class NatsServer:
             time.sleep(0.01)
         raise TimeoutError((self._folder / "nats.log").read_text())
 
-    def send(self, number: signal.Signals) -> None:
+    def pause(self) -> None:
+        """Stop the server's threads, and return once they stand still."""
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGSTOP)
+        # The signal is only on its way: until its threads are interrupted the server still answers.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
         if self._process is not None:

@@ -89,7 +89,7 @@ async def test_a_scrape_on_its_way_is_answered_before_the_end(
     process: Process, server: NatsServer, client: Client
 ) -> None:
     await make_queue(client)
-    server.send(signal.SIGSTOP)
+    server.pause()
     port = process.url.rpartition(":")[2].rstrip("/")
     reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
     writer.write(

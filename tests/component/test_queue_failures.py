@@ -214,10 +214,10 @@ async def test_a_server_that_stops_answering_and_goes_on(
 ) -> None:
     await make_queue(client)
     await exporter.shows("pd_queue_up", 1)
-    server.send(signal.SIGSTOP)
+    server.pause()
 
     page = await exporter.scrape(budget=1)
-    server.send(signal.SIGCONT)
+    server.resume()
 
     assert page.errors() == {"timeout": 1}
     assert page.value("pd_queue_up") == 0
