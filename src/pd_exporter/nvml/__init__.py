@@ -1,0 +1,1 @@
+"""NVML: which GPUs there are, how full they are, and which processes fill them."""
