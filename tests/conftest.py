@@ -8,6 +8,8 @@ from hypothesis import settings
 from nats.aio.client import Client
 
 from tests.exporting import Exporter, exporter_of
+from tests.fakes.kubelet import FakeKubelet, fake_kubelet, socket_folder
+from tests.podresources import PODS
 from tests.servers import NATS_VERSIONS, NatsServer, nats_server, program
 
 # The same examples in every run, however busy the machine. New ones are looked for by
@@ -41,6 +43,20 @@ async def exporter(server: NatsServer) -> AsyncIterator[Exporter]:
     """The exporter on the tutorial's queue."""
     async with exporter_of(url=server.url) as running:
         yield running
+
+
+@pytest.fixture
+def kubelet() -> Iterator[FakeKubelet]:
+    """A kubelet with two pods that hold a GPU each."""
+    with fake_kubelet(PODS) as running:
+        yield running
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """A path for a socket that is not there yet."""
+    with socket_folder() as folder:
+        yield folder / "kubelet.sock"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,1 @@
+"""The Kubernetes API: objects listed once and watched from then on."""

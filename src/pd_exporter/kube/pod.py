@@ -1,0 +1,25 @@
+"""A pod, as far as the exporter needs it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A controller or other owner of a pod: an entry of its ownerReferences."""
+
+    kind: str
+    name: str
+    controller: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod's metadata."""
+
+    namespace: str
+    name: str
+    uid: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    owners: tuple[Owner, ...] = ()
