@@ -4,6 +4,7 @@ Usage: ``python docs/generate.py`` writes them; with ``--check`` it writes nothi
 one differs from what it would write.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,21 +52,27 @@ def metrics() -> str:
 
 def configuration() -> str:
     """List every key of the configuration."""
-    definitions = Config.model_json_schema()["$defs"]
+    schema = Config.model_json_schema()
+    definitions = schema["$defs"]
     lines = [CONFIGURATION]
-    for title, name in (("nats.<name>", "NatsConfig"), ("queues[]", "QueueConfig")):
-        lines += [f"## {title}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
-        lines += [*_keys(definitions[name], definitions), ""]
+    for title, name in CONFIGURATION_SECTIONS.items():
+        lines += [f"## {title}", "", *TABLE, *_keys(definitions[name], definitions), ""]
+    schema["properties"] = {"role_aliases": schema["properties"]["role_aliases"]}
+    lines += ["## Beside the sections", "", *TABLE, *_keys(schema, definitions), ""]
     return "\n".join(lines)
 
 
 def _keys(model: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
     required = model.get("required", [])
     for key, field in model["properties"].items():
-        default = "**required**" if key in required else f"`{field['default']}`"
-        if field.get("default", "") is None:
-            default = "none"
+        default = "**required**" if key in required else _default(field["default"])
         yield f"| `{key}` | {_type(field, definitions)} | {default} | {field['description']} |"
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 def _type(field: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -77,10 +84,19 @@ def _type(field: dict[str, Any], definitions: dict[str, Any]) -> str:
         )
     if field["type"] == "array":
         return f"list of {_type(field['items'], definitions)}"
+    if field["type"] == "object":
+        return "text by text"
     words = {"string": field.get("format", "text"), "integer": "whole number"}
     return str(words.get(field["type"], field["type"]))
 
 
+CONFIGURATION_SECTIONS = {
+    "nats.<name>": "NatsConfig",
+    "queues[]": "QueueConfig",
+    "gpu": "GpuConfig",
+    "kubernetes": "KubernetesConfig",
+}
+TABLE = ("| key | type | default | meaning |", "|---|---|---|---|")
 PAGES = {"metrics.md": metrics, "configuration.md": configuration}
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pd_exporter.config import Ack, Config, ConfigError, load
+from pd_exporter.config import Ack, Config, ConfigError, ProcessAttribution, load
 
 GOOD = """
 nats:
@@ -114,8 +114,8 @@ grafana: {}
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["queues: nothing to collect: list at least one queue"]),
-        ("nats: {}\nqueues: []", ["queues: nothing to collect: list at least one queue"]),
+        ("", ["nothing to collect: list queues, or give the section gpu"]),
+        ("nats: {}\nqueues: []", ["nothing to collect: list queues, or give the section gpu"]),
         ("- 1", ["keys with values are wanted, not a list"]),
         ("queues: 5", ["queues: a list is wanted, not a number"]),
         ("queues: [5]", ["queues[0]: keys with values are wanted, not a number"]),
@@ -155,3 +155,54 @@ def test_credentials_are_found_beside_the_configuration(tmp_path: Path) -> None:
     config = load_text(tmp_path, text.replace("password: !env NATS_PASSWORD", ""))
 
     assert config.nats["main"].credentials == tmp_path / "user.creds"
+
+
+GPU = """
+gpu:
+  node: !env NODE_NAME
+"""
+
+
+def test_gpus_alone_are_enough(tmp_path: Path) -> None:
+    config = load_text(tmp_path, GPU, NODE_NAME="node-1")
+
+    assert config.gpu is not None
+    assert config.gpu.node == "node-1"
+    assert config.gpu.kubelet_socket == Path("/var/lib/kubelet/pod-resources/kubelet.sock")
+    assert config.gpu.process_attribution is ProcessAttribution.AUTO
+    assert not config.gpu.all_pods
+    assert config.role_aliases == {"decoder": "decode"}
+    assert config.kubernetes.server is None
+
+
+def test_what_is_wrong_with_gpus_is_told_with_its_path(tmp_path: Path) -> None:
+    text = """
+gpu: {nod: x, process_attribution: sometimes, all_pods: perhaps}
+kubernetes: {server: nats://x, token_fil: x}
+role_aliases: {decoder: ""}
+"""
+    assert problems(tmp_path, text) == [
+        "gpu.node: required, and missing",
+        "gpu.all_pods: input should be a valid boolean, unable to interpret input",
+        "gpu.process_attribution: input should be 'auto', 'always' or 'never'",
+        "gpu.nod: unknown key; did you mean node?",
+        "kubernetes.server: the Kubernetes API's URL is wanted, such as https://10.96.0.1:443",
+        "kubernetes.token_fil: unknown key; did you mean token_file?",
+        "role_aliases.decoder: must not be empty",
+    ]
+
+
+def test_a_node_s_name_that_is_not_set_is_told(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, GPU)
+
+    assert found.startswith("gpu.node: the environment variable NODE_NAME is not set")
+
+
+def test_files_of_the_kubernetes_section_are_found_beside_the_configuration(tmp_path: Path) -> None:
+    text = GPU + "kubernetes: {server: 'https://[::1]:6443/', token_file: t, ca_file: /ca.crt}"
+
+    config = load_text(tmp_path, text, NODE_NAME="node-1")
+
+    assert config.kubernetes.server == "https://[::1]:6443"
+    assert config.kubernetes.token_file == tmp_path / "t"
+    assert config.kubernetes.ca_file == Path("/ca.crt")
