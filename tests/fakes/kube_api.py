@@ -1,0 +1,255 @@
+"""A Kubernetes API server as far as list and watch go, over real HTTP, with faults at will.
+
+It keeps to what the real one does: resource versions, field and label selectors (an object that
+no longer meets them is told as deleted), bookmarks, metadata-only answers, expired versions.
+"""
+
+import asyncio
+import contextlib
+import copy
+import itertools
+import math
+import ssl
+from collections.abc import AsyncIterator, Mapping
+
+from aiohttp import web
+
+from tests.fakes.kube_objects import Object, Selector, partial, path_of, status
+from tests.fakes.kube_wire import Asked, Change, Fault, Watch, failed
+from tests.servers import free_port
+
+USER = "system:serviceaccount:monitoring:pd-exporter"
+
+
+class KubeApi:
+    """The server; made by `kube_api`.
+
+    Attributes:
+        token: What a bearer token must be, where it matters.
+        partial: Whether it can give metadata alone.
+        gone_as_event: Whether it tells an expired version within a watch that it begins well.
+        requests: All that came in.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.port = free_port()
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.token: str | None = None
+        self.partial = True
+        self.gone_as_event = False
+        self.requests: list[Asked] = []
+        self.version = 100
+        self._tls = tls
+        self._uids = itertools.count(1)
+        self._objects: dict[tuple[str, str, str], Object] = {}
+        self._changes: list[Change] = []
+        self._oldest = self.version
+        self._watches: list[Watch] = []
+        self._faults: dict[str, Fault] = {}
+        self._hung: set[str] = set()
+        self._cut = False
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
+
+    async def stop(self) -> None:
+        self.drop_connections()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    # The cluster.
+
+    def create(self, made: Object) -> Object:
+        """Create an object, with a new uid unless it brings one."""
+        fresh = copy.deepcopy(made)
+        fresh["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
+        return self._change(fresh, fresh)
+
+    def update(self, changed: Object) -> Object:
+        """Put a changed object, found by its namespace and name, in place of the old one."""
+        return self._change(changed, copy.deepcopy(changed))
+
+    def delete(self, gone: Object) -> None:
+        self._change(gone, None)
+
+    def objects(self, path: str) -> list[Object]:
+        """All objects of a kind in the cluster."""
+        return [shown for (where, _, _), shown in sorted(self._objects.items()) if where == path]
+
+    def compact(self) -> None:
+        """Forget the past, to which only those who saw the very latest version can now connect."""
+        self.version += 1
+        self._oldest = self.version
+
+    def rewind(self) -> None:
+        """Be of a past version, as after etcd was restored from a backup."""
+        self.version = self._oldest = 10
+
+    def bookmark(self) -> None:
+        """Something elsewhere in the cluster changes, and watches hear of the new version."""
+        self.version += 1
+        for watch in self._watches:
+            if watch.request.query.get("allowWatchBookmarks") == "true":
+                metadata = {"resourceVersion": str(self.version), "creationTimestamp": None}
+                watch.send("BOOKMARK", {"kind": "Pod", "apiVersion": "v1", "metadata": metadata})
+
+    # Faults.
+
+    def fail(
+        self, verb: str, code: int, reason: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Answer that way to each request of a verb (list, watch) from now on."""
+        message = f"{reason} for the test's sake"
+        self._faults[verb] = Fault(code, reason, message, headers=headers)
+
+    def forbid(self, *verbs: str) -> None:
+        """Deny verbs as RBAC does."""
+        for verb in verbs:
+            message = f'pods is forbidden: User "{USER}" cannot {verb} resource "pods" in API group'
+            self._faults[verb] = Fault(403, "Forbidden", f'{message} "" at the cluster scope')
+
+    def hang(self, *verbs: str) -> None:
+        """Take requests and never answer."""
+        self._hung.update(verbs)
+
+    def heal(self) -> None:
+        """End all of fail, forbid and hang."""
+        self._faults.clear()
+        self._hung.clear()
+
+    def drop_connections(self) -> None:
+        for watch in self._watches:
+            watch.abort()
+
+    def mute(self) -> None:
+        """Let nothing come any more over the connections of now, without closing them."""
+        for watch in self._watches:
+            watch.muted = True
+
+    def cut_next_event(self) -> None:
+        """Send half of the next event, then drop its connection."""
+        self._cut = True
+
+    def end_watches(self) -> None:
+        """End watches as when their time is over."""
+        for watch in self._watches:
+            watch.lines.put_nowait(None)
+
+    def send_error(self, code: int, reason: str) -> None:
+        """Tell an error within the open watches, and end them."""
+        for watch in self._watches:
+            watch.send("ERROR", status(code, reason, reason))
+        self.end_watches()
+
+    def send_raw(self, line: bytes) -> None:
+        """Send anything to the open watches."""
+        for watch in self._watches:
+            watch.lines.put_nowait(line)
+
+    # What came in.
+
+    def count(self, verb: str) -> int:
+        return sum(asked.verb == verb for asked in self.requests)
+
+    @property
+    def open_watches(self) -> int:
+        return len(self._watches)
+
+    def _change(self, named: Object, after: Object | None) -> Object:
+        path, metadata = path_of(named), named["metadata"]
+        key = (path, metadata.get("namespace", ""), metadata["name"])
+        before = self._objects.pop(key, None)
+        self.version += 1
+        if after is not None:
+            after["metadata"]["resourceVersion"] = str(self.version)
+            self._objects[key] = after
+        change = Change(self.version, path, before, after)
+        self._changes.append(change)
+        for watch in self._watches:
+            watch.tell(change)
+        return copy.deepcopy(after) if after is not None else {}
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        verb = "watch" if request.query.get("watch") in {"1", "true"} else "list"
+        self.requests.append(Asked(verb, request.path, dict(request.query), request.headers))
+        if verb in self._hung:
+            await asyncio.Event().wait()
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return failed(Fault(401, "Unauthorized", "Unauthorized"))
+        if verb in self._faults:
+            return failed(self._faults[verb])
+        selector = Selector(request.path, request.query)
+        if selector.unknown:
+            return failed(Fault(400, "BadRequest", f"not supported: {selector.unknown}"))
+        if verb == "watch":
+            return await self._watch(request, selector)
+        return self._list(request, selector)
+
+    def _list(self, request: web.Request, selector: Selector) -> web.Response:
+        asked_for = int(request.query.get("resourceVersion") or 0)
+        if asked_for > self.version:
+            message = f"Too large resource version: {asked_for}"
+            return failed(Fault(504, "Timeout", message, cause="ResourceVersionTooLarge"))
+        found = [
+            shown for (path, _, _), shown in self._objects.items() if selector.takes(path, shown)
+        ]
+        only_metadata = (
+            self.partial and "as=PartialObjectMetadataList;" in request.headers["Accept"]
+        )
+        answer = {
+            "kind": "PartialObjectMetadataList" if only_metadata else "List",
+            "apiVersion": "meta.k8s.io/v1" if only_metadata else "v1",
+            "metadata": {"resourceVersion": str(self.version)},
+            "items": [partial(shown) if only_metadata else shown for shown in found],
+        }
+        return web.json_response(answer)
+
+    async def _watch(self, request: web.Request, selector: Selector) -> web.StreamResponse:
+        since = int(request.query.get("resourceVersion") or self.version)
+        gone = f"too old resource version: {since} ({self._oldest})"
+        if since < self._oldest and not self.gone_as_event:
+            return failed(Fault(410, "Expired", gone))
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        watch = Watch(request, selector, partly=self.partial)
+        if since < self._oldest:
+            watch.send("ERROR", status(410, "Expired", gone))
+            watch.lines.put_nowait(None)
+        else:
+            for change in self._changes:
+                if change.version > since:
+                    watch.tell(change)
+        self._watches.append(watch)
+        try:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(float(request.query.get("timeoutSeconds", math.inf))):
+                    await self._send(watch, response)
+        finally:
+            self._watches.remove(watch)
+        return response
+
+    async def _send(self, watch: Watch, response: web.StreamResponse) -> None:
+        while (line := await watch.lines.get()) is not None:
+            if self._cut:
+                self._cut = False
+                await response.write(line[: len(line) // 2])
+                watch.abort()
+                return
+            await response.write(line)
+
+
+@contextlib.asynccontextmanager
+async def kube_api(tls: ssl.SSLContext | None = None) -> AsyncIterator[KubeApi]:
+    """An API server that runs while entered."""
+    api = KubeApi(tls)
+    await api.start()
+    try:
+        yield api
+    finally:
+        await api.stop()
