@@ -12,7 +12,7 @@ from pd_exporter.autoscaler.tune.command import add_tune
 from pd_exporter.config import Config, ConfigError, load
 from pd_exporter.demo.command import add_demo
 from pd_exporter.log import LEVELS, LogFormat, configure_logging
-from pd_exporter.serve import ListenError, serve
+from pd_exporter.serve import ServeError, serve
 
 DEFAULT_PORT = 7339
 """PDEX on a telephone's keys."""
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"{parsed.config}: {problem}", file=sys.stderr)
         return 1
-    except ListenError as error:
+    except ServeError as error:
         print(f"pd-exporter: {error}", file=sys.stderr)
         return 1
     return status
@@ -92,7 +92,8 @@ def _check(parsed: argparse.Namespace) -> int:
         print(json.dumps(Config.model_json_schema(), indent=2))
         return 0
     config = load(parsed.config)
-    print(f"{parsed.config}: right: {len(config.nats)} NATS, {len(config.queues)} queues")
+    gpus = f", GPUs of {config.gpu.node}" if config.gpu else ""
+    print(f"{parsed.config}: right: {len(config.nats)} NATS, {len(config.queues)} queues{gpus}")
     return 0
 
 

@@ -77,15 +77,17 @@ def _card(reading: Reading, past: PastProblem | None) -> str:
         for sample in reading.samples
         if sample.desc in catalogue.HEADLINES
     )
+    fills, filled = _fills(reading.samples)
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
-        for name, value in _rows(reading.samples)
+        for name, value in _rows([each for each in reading.samples if each not in filled])
     )
     parts = [
         f'<article class="{"bad" if reading.problem else "good"}">',
         f"<h3>{escape(reading.subject)} {_pill(state, bad=reading.problem is not None)}</h3>",
         f'<p class="details">{details}</p>',
         _problem(reading.problem) if reading.problem else "",
+        *fills,
         f"<ul>{tiles}</ul>" if tiles else "",
         f"<table>{rows}</table>",
     ]
@@ -93,6 +95,25 @@ def _card(reading: Reading, past: PastProblem | None) -> str:
         parts.append(f'<p class="past">Last problem, {_age(past.at)}:</p>')
         parts.append(_problem(past.problem))
     return "\n".join([*parts, "</article>"])
+
+
+def _fills(samples: Sequence[Sample]) -> tuple[list[str], set[Sample]]:
+    """Draw what is so much of something else, and give the samples that are told by that."""
+    found = {(sample.desc.name, sample.labels): sample for sample in samples}
+    drawn: list[str] = []
+    told: set[Sample] = set()
+    for sample, own in zip(samples, _own_labels(samples), strict=True):
+        desc = catalogue.FILLS.get(sample.desc)
+        whole = found.get((desc.name, sample.labels)) if desc else None
+        if whole is None or not whole.value:
+            continue
+        share = min(1.0, sample.value / whole.value)
+        text = " ".join((_quantity(sample)[1], "of", _quantity(whole)[1], *own.values()))
+        drawn.append(
+            f'<div class="fill"><i style="width:{share:.1%}"></i><b>{escape(text)}</b></div>'
+        )
+        told |= {sample, whole}
+    return drawn, told
 
 
 def _pill(text: str, *, bad: bool) -> str:
@@ -108,12 +129,9 @@ def _rows(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
 
     A series that such labels tell from others of its name (an error's reason) is left out at 0.
     """
-    labels = [dict(zip(sample.desc.labels, sample.labels, strict=True)) for sample in samples]
-    shared = set.intersection(*(set(each.items()) for each in labels)) if labels else set()
-    for sample, each in zip(samples, labels, strict=True):
+    for sample, own in zip(samples, _own_labels(samples), strict=True):
         if sample.desc in catalogue.HEADLINES:
             continue
-        own = {name: value for name, value in each.items() if (name, value) not in shared}
         if sample.desc.kind is Kind.INFO:
             yield from own.items()
         elif not own:
@@ -121,6 +139,16 @@ def _rows(samples: Sequence[Sample]) -> Iterator[tuple[str, str]]:
         elif sample.value:
             name, value = _quantity(sample)
             yield f"{name} {' '.join(own.values())}", value
+
+
+def _own_labels(samples: Sequence[Sample]) -> list[dict[str, str]]:
+    """Give each sample's labels that are not those of all, without the empty ones."""
+    labels = [dict(zip(sample.desc.labels, sample.labels, strict=True)) for sample in samples]
+    shared = set.intersection(*(set(each.items()) for each in labels)) if labels else set()
+    return [
+        {name: value for name, value in each.items() if value and (name, value) not in shared}
+        for each in labels
+    ]
 
 
 def _quantity(sample: Sample) -> tuple[str, str]:

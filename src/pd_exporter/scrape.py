@@ -15,7 +15,8 @@ import structlog
 from prometheus_client import ProcessCollector
 from prometheus_client.metrics_core import Metric
 
-from pd_exporter import __version__, catalogue
+from pd_exporter import __version__
+from pd_exporter.catalogue import own
 from pd_exporter.reading import Problem, Reading
 from pd_exporter.samples import Desc, Sample, SampleError, check_unique, families
 
@@ -78,11 +79,11 @@ class Snapshot:
     def samples(self) -> Iterator[Sample]:
         """All samples of the page but process_*."""
         build = {"version": __version__, "python": platform.python_version()}
-        yield catalogue.BUILD_INFO.sample(1, build)
+        yield own.BUILD_INFO.sample(1, build)
         for outcome in self.outcomes:
             label = {"collector": outcome.collector}
-            yield catalogue.COLLECTOR_SUCCESS.sample(outcome.problem is None, label)
-            yield catalogue.COLLECTOR_DURATION.sample(outcome.duration, label)
+            yield own.COLLECTOR_SUCCESS.sample(outcome.problem is None, label)
+            yield own.COLLECTOR_DURATION.sample(outcome.duration, label)
         for outcome in self.outcomes:
             for reading in outcome.readings:
                 yield from reading.samples

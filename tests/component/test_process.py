@@ -4,11 +4,9 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 import yaml
 from nats.aio.client import Client
@@ -16,9 +14,9 @@ from nats.aio.client import Client
 from tests.dynamo import make_queue
 from tests.exporting import queue_config
 from tests.exposition import Page
+from tests.process import COMMAND, ExporterProcess, exporter_process
 from tests.servers import NatsServer, free_port, run, until
 
-COMMAND = [sys.executable, "-m", "pd_exporter"]
 SECRET = "hunter2-is-secret"
 
 
@@ -33,45 +31,14 @@ def write_config(folder: Path, url: str, **login: str) -> Path:
     return file
 
 
-class Process:
-    """A running `pd-exporter serve`, and where it is served."""
-
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self.process = process
-        self._log = log
-        self.url = ""
-
-    def log(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
-
-    async def listening(self) -> bool:
-        assert self.process.returncode is None, self._log.read_text()
-        self.url = "".join(str(line["url"]) for line in self.log() if line["event"] == "serving")
-        return bool(self.url)
-
-    async def get(self, path: str) -> str:
-        async with aiohttp.ClientSession() as http, http.get(self.url + path) as response:
-            return await response.text()
-
-
 @pytest.fixture
-async def process(server: NatsServer, tmp_path: Path) -> AsyncIterator[Process]:
+async def process(server: NatsServer, tmp_path: Path) -> AsyncIterator[ExporterProcess]:
     config = write_config(tmp_path, server.url, user="someone", password=SECRET)
-    with (tmp_path / "log").open("wb") as log:
-        started = await asyncio.create_subprocess_exec(
-            *COMMAND, "serve", "--config.file", str(config),
-            "--web.listen-address", "127.0.0.1:0", "--log.format", "json",
-            stderr=log,
-        )  # fmt: skip
-    process = Process(started, tmp_path / "log")
-    await until(process.listening, "the exporter to listen")
-    yield process
-    if started.returncode is None:
-        started.kill()
-        await started.wait()
+    async with exporter_process(config) as running:
+        yield running
 
 
-async def test_it_serves_and_ends_on_sigterm(process: Process, client: Client) -> None:
+async def test_it_serves_and_ends_on_sigterm(process: ExporterProcess, client: Client) -> None:
     await make_queue(client)
 
     async def read() -> bool:
@@ -86,7 +53,7 @@ async def test_it_serves_and_ends_on_sigterm(process: Process, client: Client) -
 
 
 async def test_a_scrape_on_its_way_is_answered_before_the_end(
-    process: Process, server: NatsServer, client: Client
+    process: ExporterProcess, server: NatsServer, client: Client
 ) -> None:
     await make_queue(client)
     server.pause()
@@ -110,7 +77,7 @@ async def test_a_scrape_on_its_way_is_answered_before_the_end(
 
 
 async def test_nats_away_and_back_ends_nothing(
-    process: Process, server: NatsServer, client: Client
+    process: ExporterProcess, server: NatsServer, client: Client
 ) -> None:
     await make_queue(client)
     for _ in range(2):

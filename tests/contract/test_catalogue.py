@@ -15,7 +15,16 @@ from tests.servers import program, run
 ROOT = Path(__file__).parents[2]
 EVERY = [desc for section in catalogue.SECTIONS.values() for desc in section]
 UNITS = ("_seconds", "_bytes", "_messages", "_pulls", "_sequence", "_ratio", "_replicas")
-UNITLESS = {"pd_queue_up", "pd_collector_success", "pd_queue_worker_concurrency"}
+UNITLESS = {
+    "pd_queue_up",
+    "pd_collector_success",
+    "pd_queue_worker_concurrency",
+    "pd_gpu_up",
+    "pd_gpu_pods",
+    "pd_gpu_unresolved_device_ids",
+    "pd_nvml_up",
+    "pd_node_source_up",
+}
 RULES = yaml.safe_load((ROOT / "rules" / "recording.yaml").read_text())
 RECORDED = {rule["record"] for group in RULES["groups"] for rule in group["rules"]}
 
@@ -69,9 +78,14 @@ def test_generated_pages_are_up_to_date() -> None:
     assert (check.returncode, check.stderr) == (0, "")
 
 
-def test_the_readme_s_configuration_is_right(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```yaml\n(nats:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+@pytest.mark.parametrize(("page", "section"), [("README.md", "nats"), ("docs/gpu.md", "gpu")])
+def test_configurations_in_the_documentation_are_right(
+    tmp_path: Path, page: str, section: str
+) -> None:
+    text = (ROOT / page).read_text()
+    (example,) = re.findall(rf"```yaml\n({section}:.*?)```", text, re.DOTALL)
     file = tmp_path / "pd-exporter.yaml"
     file.write_text(example)
 
-    assert load(file, {"NATS_PASSWORD": "secret"}).queues
+    config = load(file, {"NATS_PASSWORD": "secret", "NODE_NAME": "node-1"})
+    assert config.queues or config.gpu

@@ -1,4 +1,4 @@
-"""The whole page in a known state, as a file that one can read and promtool accepts."""
+"""Whole pages in a known state, as files that one can read and promtool accepts."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,12 @@ from prometheus_client.exposition import generate_latest
 from pd_exporter import catalogue
 from tests.dynamo import CONSUMER, STREAM, Service, make_queue
 from tests.exporting import BUDGET, exporter_of, queue_config
+from tests.fake_nvml import GIB, Process, gpu_instance
+from tests.gpu_node import gpu_node, role_pod
 from tests.servers import NatsServer, program, run, until
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "metrics.prom"
+GOLDEN = Path(__file__).parent.parent / "golden"
+PAGES = ("queue.prom", "gpu.prom")
 VARYING = re.compile(r"^(pd_\S+_(?:timestamp|duration)_seconds\{.*\}) .*$", re.MULTILINE)
 PROCESS = re.compile(r"^(?:# (?:HELP|TYPE) )?process_.*\n", re.MULTILINE)
 VERSIONS = re.compile(r'(python|version)="[^"]*"')
@@ -41,22 +44,57 @@ async def test_the_page_is_the_golden_one(
         first, _second = await pulls.fetch(2)
         await first.ack_sync()
         text = generate_latest(await exporter.scraper.scrape(BUDGET)).decode()
-    found = normalised(re.sub(r'(reason="stream_missing".*"no_such_stream"\}) .*', r"\1 *", text))
+    text = re.sub(r'(reason="stream_missing".*"no_such_stream"\}) .*', r"\1 *", text)
 
+    assert_golden(request, "queue.prom", text)
+
+
+async def test_the_page_of_gpus_is_the_golden_one(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A GPU of one pod, one of two pods, one in MIG mode, and a device that nobody knows."""
+    async with gpu_node(tmp_path, 3) as node:
+        alone, shared, mig = node.nvml.gpus
+        shared.used, shared.processes = 50 * GIB, [Process(11, 20 * GIB), Process(12, 29 * GIB)]
+        mig.mig, mig.instances = True, [gpu_instance(3, gpu=2), gpu_instance(5, gpu=2)]
+        node.nvml.write()
+        made = [role_pod("prefill", 0), role_pod("prefill", 1), role_pod("decode", 0)]
+        first, second, third = (str(each["metadata"]["name"]) for each in made)
+        node.proc.start(11, first)
+        node.proc.start(12, second)
+        instance = mig.instances[0].compute[0].uuid
+        devices = {
+            first: [alone.uuid, f"{shared.uuid}::0"],
+            second: [f"{shared.uuid}::1", "unheard-of"],
+            third: [instance],
+        }
+        node.hold(devices, made)
+        # Now the second pod may be on any GPU that can be shared, which GPU 0 cannot.
+        await node.shows("pd_pod_gpu_memory_used_bytes", 3 * GIB, uuid=instance)
+        text = generate_latest(await node.snapshot()).decode()
+
+    assert_golden(request, "gpu.prom", text)
+
+
+def assert_golden(request: pytest.FixtureRequest, name: str, text: str) -> None:
+    found = normalised(text)
     if request.config.getoption("--update-golden"):
-        GOLDEN.write_text(found)
-    assert found == GOLDEN.read_text()
+        (GOLDEN / name).write_text(found)
+
+    assert found == (GOLDEN / name).read_text()
 
 
-def test_promtool_accepts_the_golden_page() -> None:
-    page = GOLDEN.read_text().replace(" *\n", " 1\n")
+@pytest.mark.parametrize("name", PAGES)
+def test_promtool_accepts_the_golden_page(name: str) -> None:
+    page = (GOLDEN / name).read_text().replace(" *\n", " 1\n")
 
     check = run(program("promtool"), "check", "metrics", text=page)
 
     assert (check.returncode, check.stdout + check.stderr) == (0, "")
 
 
-def test_the_golden_page_has_every_metric_of_the_catalogue() -> None:
-    shown = set(re.findall(r"^(pd_\w+)\{", GOLDEN.read_text(), re.MULTILINE))
+def test_the_golden_pages_have_every_metric_of_the_catalogue() -> None:
+    pages = "".join((GOLDEN / name).read_text() for name in PAGES)
+    shown = set(re.findall(r"^(pd_\w+)\{", pages, re.MULTILINE))
 
     assert shown == {desc.name for section in catalogue.SECTIONS.values() for desc in section}

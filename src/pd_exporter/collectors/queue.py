@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from pd_exporter import catalogue
 from pd_exporter.background import in_background
+from pd_exporter.catalogue import queue as queue_metrics
 from pd_exporter.config import Config, QueueConfig
 from pd_exporter.nats.arrivals import ArrivalHistory
 from pd_exporter.nats.connection import Connection, open_connection
@@ -52,7 +52,7 @@ class Queue:
         )
         failures = _failure(consumer), _failure(stream)
         failure = failures[0] or failures[1]
-        samples = [catalogue.QUEUE_UP.sample(isinstance(consumer, ConsumerInfo), self._labels)]
+        samples = [queue_metrics.UP.sample(isinstance(consumer, ConsumerInfo), self._labels)]
         if isinstance(stream, StreamInfo):
             self.history.observe(stream, asked_at)
         if isinstance(consumer, ConsumerInfo):
@@ -72,9 +72,9 @@ class Queue:
 
     def _configured(self) -> Iterator[Sample]:
         values = {
-            catalogue.QUEUE_WORKER_CONCURRENCY: self.config.worker_concurrency,
-            catalogue.QUEUE_SERVICE_PRIOR: self.config.service_prior_seconds,
-            catalogue.QUEUE_CAP: self.config.cap_messages,
+            queue_metrics.WORKER_CONCURRENCY: self.config.worker_concurrency,
+            queue_metrics.SERVICE_PRIOR: self.config.service_prior_seconds,
+            queue_metrics.CAP: self.config.cap_messages,
         }
         for desc, value in values.items():
             if value is not None:
@@ -82,13 +82,13 @@ class Queue:
 
     def _of_consumer(self, consumer: ConsumerInfo) -> Iterator[Sample]:
         values = {
-            catalogue.QUEUE_PENDING: consumer.num_pending,
-            catalogue.QUEUE_ACK_PENDING: consumer.num_ack_pending,
-            catalogue.QUEUE_REDELIVERED: consumer.num_redelivered,
-            catalogue.QUEUE_WAITING_PULLS: consumer.num_waiting,
-            catalogue.QUEUE_DELIVERED: consumer.delivered.consumer_seq,
-            catalogue.QUEUE_ACK_FLOOR: consumer.ack_floor.stream_seq,
-            catalogue.QUEUE_CREATED_TIMESTAMP: unix(consumer.created),
+            queue_metrics.PENDING: consumer.num_pending,
+            queue_metrics.ACK_PENDING: consumer.num_ack_pending,
+            queue_metrics.REDELIVERED: consumer.num_redelivered,
+            queue_metrics.WAITING_PULLS: consumer.num_waiting,
+            queue_metrics.DELIVERED: consumer.delivered.consumer_seq,
+            queue_metrics.ACK_FLOOR: consumer.ack_floor.stream_seq,
+            queue_metrics.CREATED_TIMESTAMP: unix(consumer.created),
         }
         for desc, value in values.items():
             yield desc.sample(value, self._labels)
@@ -106,24 +106,24 @@ class Queue:
             "retention": stream.config.retention,
             "filtered": str(consumer.filtered).lower(),
         }
-        yield catalogue.QUEUE_INFO.sample(1, self._labels | facts)
+        yield queue_metrics.INFO.sample(1, self._labels | facts)
         if consumer.filtered:
             return
-        yield catalogue.QUEUE_ENQUEUED.sample(stream.state.last_seq, self._labels)
+        yield queue_metrics.ENQUEUED.sample(stream.state.last_seq, self._labels)
         now = unix(consumer.ts) if consumer.ts else asked_at
         lost = self._losses.observe(consumer, sampled, self.history, now)
         if lost is not None:
-            yield catalogue.QUEUE_EXPIRED.sample(lost, self._labels)
+            yield queue_metrics.EXPIRED.sample(lost, self._labels)
         # What expired undelivered is still to be dated, by the next reading's count of losses.
         self.history.forget_before(consumer.delivered.stream_seq + 1)
         head = max(consumer.delivered.stream_seq + 1, stream.state.first_seq)
         arrival = self.history.arrival(head) if consumer.num_pending else None
         if arrival and arrival.latest - arrival.earliest <= HEAD_UNCERTAINTY_SECONDS:
-            yield catalogue.QUEUE_HEAD_TIMESTAMP.sample(arrival.estimate, self._labels)
+            yield queue_metrics.HEAD_TIMESTAMP.sample(arrival.estimate, self._labels)
 
     def _counted_errors(self) -> Iterator[Sample]:
         for reason, count in self._errors.items():
-            yield catalogue.QUEUE_ERRORS.sample(count, self._labels | {"reason": reason.value})
+            yield queue_metrics.ERRORS.sample(count, self._labels | {"reason": reason.value})
 
 
 def _failure(answer: ConsumerInfo | StreamInfo | BaseException) -> JetStreamFailure | None:
@@ -136,7 +136,7 @@ class QueueCollector:
     """Reads every configured queue at once."""
 
     name = "queue"
-    metrics = catalogue.QUEUE
+    metrics = queue_metrics.ALL
 
     def __init__(self, queues: Sequence[Queue]) -> None:
         self._queues = queues
