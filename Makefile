@@ -58,8 +58,9 @@ figures: $(VENV)  ## draw the figures of docs/tuning.md anew
 	.venv/bin/python docs/figures.py
 
 .PHONY: bench
-bench: $(VENV)  ## measure how fast queues are read
+bench: $(VENV)  ## measure how fast queues and GPUs are read
 	.venv/bin/python -m benchmarks.read_queues
+	.venv/bin/python -m benchmarks.read_gpus
 
 .PHONY: clean
 clean:  ## remove all that make has set up
