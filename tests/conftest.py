@@ -7,8 +7,11 @@ import pytest
 from hypothesis import settings
 from nats.aio.client import Client
 
+from pd_exporter.nvml.gpus import NvmlGpus
 from tests.exporting import Exporter, exporter_of
+from tests.fake_nvml import FakeNvml
 from tests.fakes.kubelet import FakeKubelet, fake_kubelet, socket_folder
+from tests.nvml import Driver
 from tests.podresources import PODS
 from tests.servers import NATS_VERSIONS, NatsServer, nats_server, program
 
@@ -43,6 +46,28 @@ async def exporter(server: NatsServer) -> AsyncIterator[Exporter]:
     """The exporter on the tutorial's queue."""
     async with exporter_of(url=server.url) as running:
         yield running
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    """A driver with eight GPUs."""
+    driver = Driver(tmp_path / "nvml")
+    yield driver
+    driver.fake.heal()  # no test's thread may hang on into the next
+    driver.fake.write()
+
+
+@pytest.fixture
+def fake(driver: Driver) -> FakeNvml:
+    return driver.fake
+
+
+@pytest.fixture
+async def gpus(driver: Driver) -> AsyncIterator[NvmlGpus]:
+    """Enumerates at the first reading, and not of itself again during a test."""
+    async with driver.open() as it:
+        yield it
+    assert driver.fatal == []
 
 
 @pytest.fixture

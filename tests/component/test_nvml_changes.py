@@ -3,7 +3,6 @@
 import asyncio
 import random
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -11,42 +10,13 @@ from pd_exporter.nvml.device import GpuReading, Reason
 from pd_exporter.nvml.gpus import NvmlGpus, open_gpus
 from tests import fake_nvml
 from tests.fake_nvml import GIB, FakeNvml, gpu_instance
+from tests.nvml import INIT, read, truth, used
 from tests.servers import until
 
 NEVER = 600.0
+
+
 MEMORY = "nvmlDeviceGetMemoryInfo_v2"
-INIT = "nvmlInitWithFlags"
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> FakeNvml:
-    return FakeNvml(tmp_path / "nvml", gpus=8)
-
-
-async def read(gpus: NvmlGpus) -> GpuReading:
-    return await gpus.read((), asyncio.get_running_loop().time() + 30)
-
-
-def used(reading: GpuReading) -> dict[str, int]:
-    return {
-        unit.unit.uuid: unit.memory.used
-        for device in reading.devices
-        for unit in device.units
-        if unit.memory is not None
-    }
-
-
-def truth(fake: FakeNvml) -> dict[str, int]:
-    """Give the memory used by what the library says there is."""
-    return {
-        uuid: used
-        for gpu in fake.gpus
-        for uuid, used in (
-            [(instance.compute[0].uuid, instance.used) for instance in gpu.instances]
-            if gpu.mig
-            else [(gpu.uuid, gpu.used)]
-        )
-    }
 
 
 async def until_true(gpus: NvmlGpus, fake: FakeNvml) -> GpuReading:

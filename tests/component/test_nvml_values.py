@@ -1,51 +1,15 @@
 """What is read of GPUs that answer: the real nvidia-ml-py on a library that plays NVML."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
 
 import pytest
 
-from pd_exporter.nvml.device import (
-    Device,
-    GpuReading,
-    Memory,
-    Process,
-    Reason,
-    Unit,
-    UnitReading,
-)
+from pd_exporter.nvml.device import Device, Memory, Process, Reason, Unit, UnitReading
 from pd_exporter.nvml.gpus import NvmlGpus, open_gpus
 from tests import fake_nvml
 from tests.fake_nvml import GIB, MIB, Counting, FakeNvml, gpu_instance
+from tests.nvml import V2, read, read_first
 from tests.servers import until
-
-V2 = "nvmlDeviceGetMemoryInfo_v2"
-COMPUTE = "nvmlDeviceGetComputeRunningProcesses_v3"
-MPS = "nvmlDeviceGetMPSComputeRunningProcesses_v3"
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> FakeNvml:
-    return FakeNvml(tmp_path / "nvml", gpus=8)
-
-
-@pytest.fixture
-async def gpus(fake: FakeNvml) -> AsyncIterator[NvmlGpus]:
-    """Enumerates at the first reading, and not of itself again during a test."""
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=600, on_fatal=pytest.fail
-    ) as it:
-        yield it
-
-
-async def read(gpus: NvmlGpus, processes_of: Iterable[str] = ()) -> GpuReading:
-    deadline = asyncio.get_running_loop().time() + 30
-    return await gpus.read(frozenset(processes_of), deadline)
-
-
-async def read_first(gpus: NvmlGpus, processes_of: Iterable[str] = ()) -> UnitReading:
-    return (await read(gpus, processes_of)).devices[0].units[0]
 
 
 async def test_eight_gpus_are_read_with_the_first_scrape(fake: FakeNvml, gpus: NvmlGpus) -> None:
@@ -144,172 +108,6 @@ async def test_what_only_describes_a_gpu_may_be_untold(fake: FakeNvml, gpus: Nvm
     assert first.device == Device(gpu.uuid, 0, None, "", "", False, (Unit(gpu.uuid),))
     assert first.units[0].memory is not None
     assert second.device.addressing == "ats"
-
-
-async def test_a_gpu_that_fails_to_say_whether_mig_is_on_is_not_read_as_a_whole(
-    fake: FakeNvml, gpus: NvmlGpus
-) -> None:
-    fake.fail(999, fake.gpus[0], "nvmlDeviceGetMigMode")
-    fake.write()
-
-    reading = await read(gpus)
-
-    assert len(reading.devices) == 7
-    assert reading.failure is not None
-    assert "GPU 0" in reading.failure.message
-
-
-async def test_a_mig_instance_counts_once_however_many_compute_instances_share_it(
-    fake: FakeNvml, gpus: NvmlGpus
-) -> None:
-    gpu = fake.gpus[2]
-    gpu.mig = True
-    gpu.instances = [gpu_instance(9, gpu=2), gpu_instance(3, gpu=2, compute=2)]
-    gpu.instances[1].compute.reverse()
-    fake.write()
-
-    device = (await read(gpus)).devices[2]
-
-    assert device.device.mig
-    three, nine = device.units
-    first, second = sorted(compute.uuid for compute in gpu.instances[1].compute)
-    assert three.unit == Unit(first, (second,), "1g.10gb", gpu_instance=3, placement=3)
-    assert three.memory == Memory(9984 * MIB, 3 * GIB, 9984 * MIB - 3 * GIB, 0)
-    assert nine.unit.uuid == gpu.instances[0].compute[0].uuid
-    assert nine.unit.aliases == ()
-    assert nine.memory is not None
-    assert nine.memory.used == 9 * GIB
-
-
-@pytest.mark.parametrize(
-    ("refused", "profile"),
-    [("", "3g.40gb"), ("nvmlDeviceGetName", "3g.40gb"), ("*", "")],
-    ids=["name", "attributes", "neither"],
-)
-async def test_a_mig_profile_is_named_as_nvidia_does(
-    fake: FakeNvml, gpus: NvmlGpus, refused: str, profile: str
-) -> None:
-    instance = gpu_instance(1)
-    instance.profile, instance.slices, instance.total = "1c.3g.40gb", 3, 40320 * MIB
-    fake.gpus[0].mig, fake.gpus[0].instances = True, [instance]
-    for function in ("nvmlDeviceGetName", "nvmlDeviceGetAttributes_v2"):
-        if refused in {function, "*"}:
-            fake.fail(3, instance.compute[0], function)
-    fake.write()
-
-    assert (await read_first(gpus)).unit.profile == profile
-
-
-async def test_where_a_mig_instance_lies_is_told_only_to_the_privileged(
-    fake: FakeNvml, gpus: NvmlGpus
-) -> None:
-    fake.gpus[0].mig, fake.gpus[0].instances = True, [gpu_instance(4)]
-    fake.fail(4, fake.gpus[0], "nvmlDeviceGetGpuInstanceById")
-    fake.write()
-
-    unit = await read_first(gpus)
-
-    assert unit.unit.placement is None
-    assert unit.unit.gpu_instance == 4
-    assert unit.memory is not None
-
-
-async def test_mig_without_instances_has_no_units(fake: FakeNvml, gpus: NvmlGpus) -> None:
-    fake.gpus[0].mig = True
-    fake.write()
-
-    device = (await read(gpus)).devices[0]
-
-    assert device.device.mig
-    assert device.device.units == ()
-    assert device.units == ()
-    assert device.failure is None
-
-
-async def test_processes_are_those_of_both_lists_of_the_units_asked_for(
-    fake: FakeNvml, gpus: NvmlGpus
-) -> None:
-    for gpu in fake.gpus[:2]:
-        gpu.processes = [
-            fake_nvml.Process(30, 5 * GIB),
-            fake_nvml.Process(20, None),
-            fake_nvml.Process(10, GIB, mps=True),
-            fake_nvml.Process(30, GIB, mps=True),
-        ]
-    fake.write()
-
-    first, second, third, *_ = (await read(gpus, [fake.gpus[0].uuid, fake.gpus[2].uuid])).devices
-
-    assert first.units[0].processes == (Process(10, GIB), Process(20, None), Process(30, 5 * GIB))
-    assert second.units[0].processes is None
-    assert third.units[0].processes == ()
-
-
-async def test_processes_of_a_mig_instance_are_those_of_all_its_compute_instances(
-    fake: FakeNvml, gpus: NvmlGpus
-) -> None:
-    shared = gpu_instance(1, compute=2)
-    other = gpu_instance(2)
-    shared.compute[0].processes = [fake_nvml.Process(10, GIB)]
-    shared.compute[1].processes = [fake_nvml.Process(20, None)]
-    other.compute[0].processes = [fake_nvml.Process(30, GIB)]
-    fake.gpus[0].mig, fake.gpus[0].instances = True, [shared, other]
-    fake.write()
-
-    device = (await read(gpus, [shared.compute[1].uuid])).devices[0]
-
-    assert device.units[0].processes == (Process(10, GIB), Process(20, None))
-    assert device.units[1].processes is None
-
-
-async def test_without_mps_its_list_is_empty(fake: FakeNvml, gpus: NvmlGpus) -> None:
-    fake.gpus[0].processes = [fake_nvml.Process(10, GIB)]
-    fake.fail(3, function=MPS)
-    fake.write()
-
-    unit = await read_first(gpus, [fake.gpus[0].uuid])
-
-    assert unit.processes == (Process(10, GIB),)
-    assert unit.failure is None
-
-
-@pytest.mark.parametrize(("function", "code"), [(COMPUTE, 3), (COMPUTE, 999), (MPS, 4)])
-async def test_processes_that_are_not_told_are_not_none(
-    fake: FakeNvml, gpus: NvmlGpus, function: str, code: int
-) -> None:
-    fake.gpus[0].processes = [fake_nvml.Process(10, GIB)]
-    fake.fail(code, function=function)
-    fake.write()
-
-    unit = await read_first(gpus, [fake.gpus[0].uuid])
-
-    assert unit.processes is None
-    assert unit.failure is not None
-    assert function in unit.failure.message + "_v3"
-    assert unit.memory is not None
-
-
-async def test_a_list_that_grows_while_it_is_read_is_read_again(
-    fake: FakeNvml, gpus: NvmlGpus
-) -> None:
-    fake.gpus[0].processes = [fake_nvml.Process(pid, MIB) for pid in range(1, 41)]
-    fake.announce = (2, 2)
-    fake.write()
-
-    unit = await read_first(gpus, [fake.gpus[0].uuid])
-
-    assert unit.processes == tuple(Process(pid, MIB) for pid in range(1, 41))
-
-
-async def test_a_list_that_never_fits_is_not_told_in_part(fake: FakeNvml, gpus: NvmlGpus) -> None:
-    fake.gpus[0].processes = [fake_nvml.Process(pid, MIB) for pid in range(1, 41)]
-    fake.announce = (2, 1000)
-    fake.write()
-
-    unit = await read_first(gpus, [fake.gpus[0].uuid])
-
-    assert unit.processes is None
-    assert unit.failure is not None
 
 
 async def test_readings_at_the_same_time_are_each_their_own(fake: FakeNvml, gpus: NvmlGpus) -> None:
