@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pd_exporter.attribution.holdings import ANNOTATIONS
-from pd_exporter.collectors.gpu import GpuCollector
+from pd_exporter.collectors.gpu import GpuCollector, Scope
 from pd_exporter.kube.access import KubeAccess
 from pd_exporter.kube.api import Timeouts, open_api
 from pd_exporter.kube.pace import Pace
@@ -194,13 +194,7 @@ async def _collecting(node: GpuNode) -> AsyncIterator[Scraper]:
         open_api(KubeAccess(node.api.url), timeouts) as api,
         open_pods_of_node(api, NODE, ANNOTATIONS, pace) as pods,
     ):
-        collector = GpuCollector(
-            NODE,
-            gpus,
-            allocations,
-            pods,
-            ProcessTable(node.proc.folder) if settings.processes else None,
-            aliases={"decoder": "decode"},
-            all_pods=settings.all_pods,
-        )
+        scope = Scope(NODE, aliases={"decoder": "decode"}, all_pods=settings.all_pods)
+        processes = ProcessTable(node.proc.folder) if settings.processes else None
+        collector = GpuCollector(scope, gpus, allocations, pods, processes)
         yield Scraper([collector])

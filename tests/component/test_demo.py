@@ -2,101 +2,23 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.servers import program
+from tests.demo import BURST, REQUESTS, StartDemo, demos
 
-REQUESTS = 60
-BURST = ["--requests", f"{REQUESTS}", "--concurrency", "8", "--service-seconds", "0.05"]
 CHILDREN = {"nats-server", "pd-exporter", "prometheus"}
-
-
-class Demo:
-    """A run of the command, whose temporary files and output lie in a folder of the test's."""
-
-    def __init__(self, folder: Path, *arguments: str, path: str) -> None:
-        self._temporary = folder / "tmp"
-        self._temporary.mkdir()
-        self._output = folder / "output"
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pd_exporter", "demo", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"TMPDIR": str(self._temporary), "PATH": path},
-            )
-
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def children(self) -> Mapping[str, int]:
-        """Pids of the running programs by name: those that were given files in the folder."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue  # it has ended meanwhile
-            if any(str(self._temporary) in word for word in words):
-                name = "pd-exporter" if "pd_exporter" in words else Path(words[0]).name
-                found[name] = int(folder.name)
-        return found
-
-    def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
-        while not condition():
-            assert self.process.poll() is None, self.output()
-            assert time.monotonic() < deadline, self.output()
-            time.sleep(0.02)
-
-    def wait_for_text(self, text: str) -> None:
-        self.wait_for(lambda: text in self.output())
-
-    def status(self) -> int:
-        """Exit status of the command once it has ended, when nothing of it may be left."""
-        status = self.process.wait(60)
-
-        assert self.children() == {}
-        assert list(self._temporary.iterdir()) == []
-        assert "Traceback" not in self.output()
-        return status
-
-    def row(self, name: str) -> list[str]:
-        """Cells of a row of the summary, the name left out."""
-        found = re.search(rf"^ *{name} {{2,}}(.*)$", self.output(), re.MULTILINE)
-        assert found, self.output()
-        return found[1].split()
-
-
-StartDemo = Callable[..., Demo]
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[StartDemo]:
-    """Start a demo, by default where there is a Prometheus."""
-    started = []
-
-    def start(*arguments: str, prometheus: bool = True) -> Demo:
-        path = str(Path(program("prometheus")).parent) if prometheus else "/nowhere"
-        demo = Demo(tmp_path, *arguments, path=path)
-        started.append(demo)
-        return demo
-
-    yield start
-    for demo in started:
-        if demo.process.poll() is None:
-            demo.process.terminate()
-            demo.process.wait(30)
+    with demos(tmp_path) as start:
+        yield start
 
 
 def test_burst_is_seen_in_the_recorded_series(demo: StartDemo) -> None:
@@ -111,6 +33,12 @@ def test_burst_is_seen_in_the_recorded_series(demo: StartDemo) -> None:
     assert run.row("enqueued") == run.row("delivered") == [f"{REQUESTS}", f"{REQUESTS}"]
     assert run.row("lost") == ["0", "0"]
     assert 0.2 < float(run.row("wait, peak")[-2]) < 3
+    decode = "simulated GPU memory, decode"
+    idle, *others = run.gibs(f"{decode}, first")
+    assert [idle, *others] == run.gibs(f"{decode}, last") == [idle] * 3
+    full, *seen = run.gibs(f"{decode}, peak")
+    assert all(idle * 1.2 < highest <= full for highest in seen)
+    assert len(set(run.gibs("simulated GPU memory, prefill, peak"))) == 1
     assert f"ceil({peak[2]} / 5) = {-(-peak[2] // 5)}" in run.output()
     assert "\x1b" not in run.output()
 
@@ -118,11 +46,8 @@ def test_burst_is_seen_in_the_recorded_series(demo: StartDemo) -> None:
 def test_without_prometheus_says_how_to_get_it_and_stays_up(demo: StartDemo) -> None:
     run = demo(*BURST, "--keep", prometheus=False)
     run.wait_for_text("Still up")
-    found = re.search(r"metrics +(http://\S+/metrics)", run.output())
-    assert found, run.output()
+    page = run.metrics()
 
-    with urllib.request.urlopen(found[1], timeout=10) as response:  # noqa: S310  http, ours
-        page = response.read().decode()
     run.process.send_signal(signal.SIGINT)
 
     assert run.status() == 0, run.output()
@@ -131,7 +56,14 @@ def test_without_prometheus_says_how_to_get_it_and_stays_up(demo: StartDemo) -> 
     assert 4 <= int(run.row("lag, peak")[1]) <= 9
     assert run.row("enqueued") == [f"{REQUESTS}", f"{REQUESTS}"]
     assert "exporter's lag rose" in run.output()
-    assert re.search(r'pd_queue_delivered_messages_total\{.*group="dynamo-pd".*\} 60\.0', page)
+    delivered = page.value("pd_queue_delivered_messages_total", group="dynamo-pd")
+    assert delivered == REQUESTS
+    written, exported = run.gibs("simulated GPU memory, decode, peak")
+    assert written == exported > run.gibs("simulated GPU memory, decode, last")[0]
+    for pod in ("dynamo-pd-prefill-0", "dynamo-pd-decoder-0", "dynamo-pd-decoder-1"):
+        assert page.value("pd_pod_gpu_memory_used_bytes", pod=pod, group="dynamo-pd") > 0
+    gpus = [sample for sample in page.samples if sample.name == "pd_gpu_info"]
+    assert {gpu.labels["backend"] for gpu in gpus} == {"simulated"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -34,3 +34,13 @@ def test_the_usual_burst_asks_for_six_replicas(tmp_path: Path) -> None:
     assert re.search(r"^ *enqueued +320 +320 *$", done.stdout, re.MULTILINE)
     assert re.search(r"^ *lost +0 +0 *$", done.stdout, re.MULTILINE)
     assert "320 of 320 requests done" in done.stdout
+    gpus = "right: the simulated GPU memory of"
+    assert re.search(rf"^{gpus} prefill stayed at 72.0 GiB", done.stdout, re.MULTILINE)
+    decode = re.search(
+        rf"^{gpus} decode rose from (\S+) GiB to (\S+) GiB and fell back to \1",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert decode, done.stdout
+    # 5 sequences a second that take 4 seconds each, with 1.1 GiB of cache.
+    assert 20 <= float(decode[2]) - float(decode[1]) <= 25

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from pd_exporter.demo.course import Course
+from pd_exporter.demo.memory import RoleMemory
 from pd_exporter.demo.plan import Plan
 from pd_exporter.demo.readings import LAG
-from pd_exporter.demo.summary import Course, Summary, faults
+from pd_exporter.demo.summary import Summary, faults
 from pd_exporter.demo.trigger import trigger_text
 from pd_exporter.demo.workload import Truth
 
@@ -15,6 +17,7 @@ TRUTH = Truth(
     enqueued=320,
     dequeued=320,
     done=320,
+    decoding=0,
     oldest_wait=0,
     workers=1,
     peak_waiting=32,
@@ -26,6 +29,7 @@ EXPORTED = {
     "pd_queue_delivered_messages_total": 320.0,
     "pd_queue_expired_messages_total": 0.0,
 }
+WENT = Course(50, 70, 50)
 GOOD = Summary(
     plan=Plan(),
     truth=TRUTH,
@@ -34,6 +38,7 @@ GOOD = Summary(
     exported_lag=Course(0, 31, 0),
     exported_wait=Course(0, 6.3, 0),
     recorded={LAG: Course(0, 31, 0)},
+    memory=(RoleMemory("decode", WENT, WENT, WENT),),
 )
 
 
@@ -80,6 +85,14 @@ def test_a_counter_that_is_not_there_is_a_fault() -> None:
     (found,) = faults(replace(GOOD, exported=exported))
 
     assert found == "The exporter gives no pd_queue_expired_messages_total, which should be 0."
+
+
+def test_memory_that_nobody_wrote_is_a_fault_of_the_run() -> None:
+    memory = replace(GOOD.memory[0], strange=(("Prometheus", 42.0),))
+
+    (found,) = faults(replace(GOOD, memory=(memory,)))
+
+    assert found.startswith("Prometheus had 42 bytes of GPU memory of decode")
 
 
 def test_a_course_is_of_what_was_seen() -> None:

@@ -88,7 +88,7 @@ POD_INFO = _pod(
 
 NVML_UP = Desc(
     "pd_nvml_up",
-    "Whether NVML as a whole worked during this scrape.",
+    "Whether NVML as a whole worked during this scrape; absent where GPUs are simulated.",
     Kind.GAUGE,
     ("node",),
 )

@@ -1,1 +1,1 @@
-"""``pd-exporter demo``: the loop from queue to recorded series, on one machine."""
+"""``pd-exporter demo``: the loop from queue and GPUs to recorded series, on one machine."""

@@ -16,7 +16,9 @@ _EXTRA = "pip install 'pd-exporter[demo]'"
 
 def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command ``demo``."""
-    text = "a burst on a real queue, the exporter and Prometheus, on this machine"
+    text = (
+        "a burst on a real queue and simulated GPUs, the exporter and Prometheus, on this machine"
+    )
     command = commands.add_parser("demo", help=text, description=f"Show {text}.")
     _add_burst(command.add_argument_group("burst"), Plan())
     end = command.add_mutually_exclusive_group()

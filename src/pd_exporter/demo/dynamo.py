@@ -12,12 +12,11 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
 
-from pd_exporter.demo.plan import CONSUMER, STREAM
+from pd_exporter.demo.plan import CONSUMER, PROMPT_TOKENS, STREAM
 from pd_exporter.demo.processes import DemoError
 
 MAX_AGE_SECONDS = 600
 FETCH_SECONDS = 1.0
-PROMPT_TOKENS = 1500
 
 _CLOSE_SECONDS = 2.0
 

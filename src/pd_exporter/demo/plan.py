@@ -8,6 +8,11 @@ CONSUMER = "worker-group"
 NAMESPACE = "default"
 GROUP = "dynamo-pd"
 ROLE = "prefill"
+DECODE_ROLE = "decode"
+ROLES = (ROLE, DECODE_ROLE)
+"""As the exporter names them, in the order in which they are shown."""
+
+PROMPT_TOKENS = 1500
 
 INTERVAL_SECONDS = 2
 """Scrape and rule interval of the demo, so that a burst of a minute has a shape."""

@@ -4,15 +4,19 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
 from rich.console import Console
 
 from pd_exporter.background import cancel
+from pd_exporter.demo.decode import Decoding, decode_pods
 from pd_exporter.demo.dynamo import open_prefill_queue
+from pd_exporter.demo.gpus import Gpus
 from pd_exporter.demo.plan import INTERVAL_SECONDS, Plan, Programs
 from pd_exporter.demo.processes import Children, DemoError
 from pd_exporter.demo.readings import LAG, Exporter, Prometheus
+from pd_exporter.demo.realgpus import can_read_gpus, find_gpus
 from pd_exporter.demo.report import print_summary
 from pd_exporter.demo.screen import Show, open_screen
 from pd_exporter.demo.services import start_exporter, start_nats, start_prometheus
@@ -25,11 +29,15 @@ EVERY_SECONDS = 1.0
 FIRST_SAMPLE_SECONDS = 30.0
 """Longest wait for the first recorded lag, which takes a scrape and an evaluation."""
 DRAIN_SECONDS = 30.0
-"""Longest wait for the recorded lag to come back to 0 after the burst."""
+"""Longest wait for the recorded lag, and GPU memory, to come back after all is decoded."""
 SETTLE_SECONDS = 2 * INTERVAL_SECONDS + 1
 """How long after the burst what is recorded may still be of before its end."""
 
 
+_NO_GPUS = (
+    "GPUs are left out: what they are read with is not installed. To get it:"
+    " pip install 'pd-exporter[gpu]'"
+)
 _NO_PROMETHEUS = (
     "There is no Prometheus on this machine, so no recorded series: the demo shows what the"
     " exporter gives. To get it: apt-get install prometheus, or make demo, which unpacks it, or"
@@ -56,16 +64,20 @@ async def play(
         _announce(console, plan, programs)
         nats_url = await start_nats(children, programs.nats_server)
         queue = await stack.enter_async_context(open_prefill_queue(nats_url))
-        workload = Workload(queue, plan)
+        decoding = Decoding(decode_pods(plan))
+        stack.push_async_callback(decoding.close)
+        workload = Workload(queue, plan, decoding)
         stack.push_async_callback(workload.close)
         for _ in range(plan.workers):
             await workload.add_worker()
-        exporter = Exporter(http, await start_exporter(children, http, nats_url, plan))
+        gpus = await _gpus(console, plan, children.folder / "gpus.json", decoding)
+        path = gpus.path if gpus else None
+        exporter = Exporter(http, await start_exporter(children, http, nats_url, plan, path))
         prometheus = None
         if programs.prometheus is not None:
             url = await start_prometheus(children, http, programs.prometheus, exporter.url)
             prometheus = Prometheus(http, url)
-        watch = Watch(workload.truth, exporter, prometheus)
+        watch = Watch(workload.truth, gpus, exporter, prometheus)
         with open_screen(console, plan) as show:
             burst_seconds = await _perform(workload, watch, show)
         shown.set_result(await _sum_up(console, plan, watch, burst_seconds))
@@ -90,9 +102,14 @@ async def _perform(workload: Workload, watch: Watch, show: Show) -> float:
     burst_seconds = burst.result()
     settled = watch.moments[-1].seconds + SETTLE_SECONDS
 
-    def drained() -> bool:
-        return watch.moments[-1].lag == 0 and watch.moments[-1].seconds >= settled
+    def decoded() -> bool:
+        return watch.moments[-1].truth.decoding == 0
 
+    def drained() -> bool:
+        last = watch.moments[-1]
+        return last.lag == 0 and last.seconds >= settled and watch.at_rest()
+
+    await _follow(watch, show, "decode", decoded, math.inf)
     await _follow(watch, show, "drain", drained, DRAIN_SECONDS)
     return burst_seconds
 
@@ -136,6 +153,26 @@ def _announce(console: Console, plan: Plan, programs: Programs) -> None:
             f"Prometheus scrapes and evaluates the shipped rules every {INTERVAL_SECONDS} s"
             " here, instead of every 15 s."
         )
+
+
+def _who_holds(gpus: Gpus) -> str:
+    if gpus.simulated:
+        return f"NVML has no GPU here: the {gpus.pods} Prefill and Decode pods hold simulated GPUs."
+    return (
+        f"{gpus.held} of the {gpus.pods} Prefill and Decode pods hold GPUs of this machine, as NVML"
+        " reads them, whatever uses them."
+    )
+
+
+async def _gpus(console: Console, plan: Plan, path: Path, decoding: Decoding) -> Gpus | None:
+    """Write who holds which GPU, and say which they are."""
+    if not can_read_gpus():
+        console.print(_NO_GPUS, markup=False)
+        return None
+    gpus = Gpus(path, plan.workers, decoding.sequences, await find_gpus())
+    gpus.write()
+    console.print(_who_holds(gpus))
+    return gpus
 
 
 def _print_addresses(console: Console, nats_url: str, watch: Watch) -> None:

@@ -6,9 +6,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pd_exporter import catalogue
+from pd_exporter.catalogue import queue as queue_metrics
+from pd_exporter.demo.course import Course
+from pd_exporter.demo.engines import gib
+from pd_exporter.demo.memory import RoleMemory
 from pd_exporter.demo.readings import ARRIVALS, DELIVERIES, LAG, WAIT
-from pd_exporter.demo.summary import Course, Summary
+from pd_exporter.demo.summary import Summary
 from pd_exporter.demo.trigger import trigger_text
 from pd_exporter.policy import TUTORIAL_LAG_THRESHOLD, TUTORIAL_MAX_REPLICAS
 
@@ -18,11 +21,14 @@ def print_summary(console: Console, summary: Summary, faults: Sequence[str]) -> 
     truth = summary.truth
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("the run", no_wrap=True)
-    last = "no Prometheus" if summary.recorded is None else "recorded rule"
+    last = "no Prometheus" if summary.recorded is None else "Prometheus"
     for source in ("workload", "exporter", last):
         table.add_column(source, justify="right", no_wrap=True)
     for row in _rows(summary):
         table.add_row(*row)
+    for memory in summary.memory:
+        for row in _memory_rows(memory):
+            table.add_row(*row)
     console.print(table)
     console.print(
         f"{truth.done} of {summary.plan.requests} requests done in {summary.burst_seconds:.1f} s"
@@ -47,6 +53,21 @@ def _print_verdict(console: Console, summary: Summary, faults: Sequence[str]) ->
             f"[bold green]right:[/] the {whose} lag rose from {lag.first:g} to {lag.peak:g} and"
             f" fell back to {lag.last:g}; nothing was lost."
         )
+        for memory in summary.memory:
+            _print_memory(console, memory)
+
+
+def _print_memory(console: Console, memory: RoleMemory) -> None:
+    seen = memory.recorded or memory.exported
+    if memory.written is None or seen is None:
+        return
+    went = f"stayed at {gib(seen.first)}, however many requests came"
+    if seen.peak > seen.first:
+        went = f"rose from {gib(seen.first)} to {gib(seen.peak)} and fell back to {gib(seen.last)}"
+    console.print(
+        f"[bold green]right:[/] the simulated GPU memory of {memory.role} {went}; all values seen"
+        " are those that were written."
+    )
 
 
 def _rows(summary: Summary) -> Iterator[tuple[str, str, str, str]]:
@@ -60,12 +81,24 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str, str, str]]:
     yield "arrivals, peak", "", "", _at(_course(summary, ARRIVALS), "peak", "/s")
     yield "deliveries, peak", "", "", _at(_course(summary, DELIVERIES), "peak", "/s")
     for what, true, metric in (
-        ("enqueued", truth.enqueued, catalogue.QUEUE_ENQUEUED),
-        ("delivered", truth.dequeued, catalogue.QUEUE_DELIVERED),
-        ("lost", 0, catalogue.QUEUE_EXPIRED),
+        ("enqueued", truth.enqueued, queue_metrics.ENQUEUED),
+        ("delivered", truth.dequeued, queue_metrics.DELIVERED),
+        ("lost", 0, queue_metrics.EXPIRED),
     ):
         exporter = summary.exported.get(metric.name)
         yield what, f"{true}", "-" if exporter is None else f"{exporter:.0f}", ""
+
+
+def _memory_rows(memory: RoleMemory) -> Iterator[tuple[str, str, str, str]]:
+    kind = "simulated GPU" if memory.written else "GPU"
+    for when in ("first", "peak", "last"):
+        sources = (memory.written, memory.exported, memory.recorded)
+        written, exported, recorded = (_bytes_at(course, when) for course in sources)
+        yield f"{kind} memory, {memory.role}, {when}", written, exported, recorded
+
+
+def _bytes_at(course: Course | None, when: str) -> str:
+    return "-" if course is None else gib(getattr(course, when))
 
 
 def _course(summary: Summary, series: str) -> Course | None:

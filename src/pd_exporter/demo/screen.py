@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.live import Live
 
-from pd_exporter.demo.plan import Plan
-from pd_exporter.demo.readings import ARRIVALS, DELIVERIES, LAG, WAIT
+from pd_exporter.demo.engines import gib
+from pd_exporter.demo.plan import DECODE_ROLE, Plan
+from pd_exporter.demo.readings import ARRIVALS, DELIVERIES, LAG, WAIT, memory_of
 from pd_exporter.demo.view import view
 from pd_exporter.demo.watch import Moment, Watch
 
@@ -50,10 +51,10 @@ def _line(phase: str, plan: Plan, moment: Moment) -> str:
     truth = moment.truth
     text = (
         f"{moment.seconds:4.0f} s  {phase}: {truth.done} of {plan.requests} done,"
-        f" {truth.waiting} waiting"
+        f" {truth.waiting} waiting, {truth.decoding} decoding"
     )
     if moment.recorded is None:
-        return f"{text}; exported lag {_value(moment.exported_lag)}"
+        return f"{text}; exported lag {_value(moment.exported_lag)}{_memory(moment)}"
     if not moment.recorded:
         return text
     recorded = moment.recorded
@@ -61,8 +62,13 @@ def _line(phase: str, plan: Plan, moment: Moment) -> str:
         f"{text}; recorded lag {_value(recorded.get(LAG))},"
         f" wait {_value(recorded.get(WAIT), ' s')},"
         f" arrivals {_value(recorded.get(ARRIVALS), '/s')},"
-        f" deliveries {_value(recorded.get(DELIVERIES), '/s')}"
+        f" deliveries {_value(recorded.get(DELIVERIES), '/s')}{_memory(moment)}"
     )
+
+
+def _memory(moment: Moment) -> str:
+    memory = moment.seen.get(memory_of(DECODE_ROLE))
+    return "" if memory is None else f", decode memory {gib(memory)}"
 
 
 def _value(value: float | None, unit: str = "") -> str:

@@ -13,6 +13,9 @@ from pd_exporter.demo.plan import CONSUMER, GROUP, INTERVAL_SECONDS, NAMESPACE, 
 from pd_exporter.demo.processes import Children
 from pd_exporter.demo.shipped import shipped
 
+NODE = "demo"
+"""The Kubernetes node that the pods are said to be on."""
+
 _LOOPBACK = "127.0.0.1"
 _PROMETHEUS_LISTENS = re.compile(r'msg="Listening on".* address=(\S+)')
 
@@ -40,9 +43,12 @@ async def start_nats(children: Children, program: Path) -> str:
 
 
 async def start_exporter(
-    children: Children, http: aiohttp.ClientSession, nats_url: str, plan: Plan
+    children: Children, http: aiohttp.ClientSession, nats_url: str, plan: Plan, gpus: Path | None
 ) -> str:
-    """Start the exporter on the demo's queue and give its URL, with a slash at its end."""
+    """Start the exporter on the demo's queue and give its URL, with a slash at its end.
+
+    Where there is a file of the demo's GPUs it reads them too.
+    """
     queue = {
         "stream": STREAM,
         "consumer": CONSUMER,
@@ -53,7 +59,10 @@ async def start_exporter(
         "service_prior_seconds": plan.service_seconds,
     }
     config = children.folder / "pd-exporter.yaml"
-    _write(config, {"nats": {"default": {"servers": [nats_url]}}, "queues": [queue]})
+    document: dict[str, object] = {"nats": {"default": {"servers": [nats_url]}}, "queues": [queue]}
+    if gpus is not None:
+        document["gpu"] = {"node": NODE, "simulation": str(gpus)}
+    _write(config, document)
     child = await children.start(
         "pd-exporter",
         *(sys.executable, "-m", "pd_exporter", "serve", "--config.file", config),

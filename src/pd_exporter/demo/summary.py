@@ -3,26 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pd_exporter import catalogue
+from pd_exporter.catalogue import queue as queue_metrics
+from pd_exporter.demo.course import Course
+from pd_exporter.demo.memory import RoleMemory, memory_faults, memory_of_roles
 from pd_exporter.demo.plan import Plan
 from pd_exporter.demo.readings import LAG
 from pd_exporter.demo.watch import Moment
 from pd_exporter.demo.workload import Truth
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How a value went over the run: at its begin, at its highest, at its end."""
-
-    first: float
-    peak: float
-    last: float
-
-    @classmethod
-    def of(cls, values: Sequence[float | None]) -> "Course | None":
-        """Summarise what is not missing; None where all is."""
-        known = [value for value in values if value is not None]
-        return cls(known[0], max(known), known[-1]) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +24,7 @@ class Summary:
         exported_lag: The exporter's lag over the run.
         exported_wait: The wait by the exporter's page over the run, in seconds.
         recorded: The recorded series over the run by name; None without Prometheus.
+        memory: GPU memory by role; none where GPUs are left out.
     """
 
     plan: Plan
@@ -46,6 +34,7 @@ class Summary:
     exported_lag: Course | None
     exported_wait: Course | None
     recorded: Mapping[str, Course] | None
+    memory: Sequence[RoleMemory]
 
     @property
     def lag(self) -> Course | None:
@@ -72,6 +61,7 @@ def summarise(
         exported_lag=Course.of([moment.exported_lag for moment in moments]),
         exported_wait=Course.of([moment.exported_wait for moment in moments]),
         recorded=courses,
+        memory=tuple(memory_of_roles(moments, recorded)),
     )
 
 
@@ -93,9 +83,11 @@ def faults(summary: Summary) -> Iterator[str]:
     most = truth.peak_waiting + summary.plan.workers
     if lag is not None and lag.peak > most:
         yield f"The {whose} lag rose to {lag.peak:g}, yet at most {truth.peak_waiting} waited."
-    yield from _miscounted(summary, catalogue.QUEUE_ENQUEUED.name, truth.enqueued)
-    yield from _miscounted(summary, catalogue.QUEUE_DELIVERED.name, truth.dequeued)
-    yield from _miscounted(summary, catalogue.QUEUE_EXPIRED.name, 0)
+    yield from _miscounted(summary, queue_metrics.ENQUEUED.name, truth.enqueued)
+    yield from _miscounted(summary, queue_metrics.DELIVERED.name, truth.dequeued)
+    yield from _miscounted(summary, queue_metrics.EXPIRED.name, 0)
+    for memory in summary.memory:
+        yield from memory_faults(memory, prometheus=summary.recorded is not None)
 
 
 def _miscounted(summary: Summary, metric: str, truth: int) -> Iterator[str]:

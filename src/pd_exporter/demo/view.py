@@ -9,9 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pd_exporter import catalogue
+from pd_exporter.catalogue import queue as queue_metrics
 from pd_exporter.demo.chart import chart
-from pd_exporter.demo.plan import GROUP, ROLE, STREAM, Plan
+from pd_exporter.demo.engines import gib
+from pd_exporter.demo.plan import GROUP, ROLE, ROLES, STREAM, Plan
 from pd_exporter.demo.readings import (
     ARRIVALS,
     ARRIVALS_5M,
@@ -19,6 +20,7 @@ from pd_exporter.demo.readings import (
     LAG,
     PENDING,
     WAIT,
+    memory_of,
 )
 from pd_exporter.demo.trigger import trigger_text
 from pd_exporter.demo.watch import Moment, Watch
@@ -26,22 +28,25 @@ from pd_exporter.policy import TUTORIAL_LAG_THRESHOLD
 
 _WIDEST = 110
 _LINES_BESIDE_CHART = 18
+_LINES_OF_GPUS = 2
 _TALLEST_CHART = 12
 _NOTHING = Text("-", style="dim")
+_RECORDED = "bold cyan"
 
 
 def view(plan: Plan, phase: str, watch: Watch, size: ConsoleDimensions) -> RenderableType:
     """Draw the last moment and the way to it, to fit the terminal."""
     width = min(size.width, _WIDEST)
     moment = watch.moments[-1]
-    height = max(2, min(size.height - 1 - _LINES_BESIDE_CHART, _TALLEST_CHART))
+    beside = 1 + _LINES_BESIDE_CHART + (_LINES_OF_GPUS if watch.gpus else 0)
+    height = max(2, min(size.height - beside, _TALLEST_CHART))
     frame = Table.grid()
     frame.add_column(width=width)
     for part in (
         _title(phase, moment),
         ProgressBar(total=plan.requests, completed=moment.truth.done, width=width),
         _progress(plan, moment),
-        _signals(moment, width),
+        _signals(watch, width),
         _lag_chart(watch, width, height),
         *_footer(watch),
     ):
@@ -66,24 +71,28 @@ def _progress(plan: Plan, moment: Moment) -> RenderableType:
     in_work = truth.dequeued - truth.done
     return Text(
         f"{truth.done} of {plan.requests} done, {truth.waiting} waiting, {in_work} in work,"
-        f" {truth.workers} worker{'s' if truth.workers != 1 else ''}"
+        f" {truth.workers} worker{'s' if truth.workers != 1 else ''}; {truth.decoding} decoding"
     )
 
 
-def _signals(moment: Moment, width: int) -> RenderableType:
+def _signals(watch: Watch, width: int) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, width=width, padding=(0, 1), pad_edge=False)
-    table.add_column("recorded series", no_wrap=True)
+    table.add_column("signal", no_wrap=True)
     for source in ("workload", "exporter", "Prometheus"):
         table.add_column(source, justify="right", no_wrap=True, min_width=11)
+    moment = watch.moments[-1]
     for row in _rows(moment):
         table.add_row(*row)
+    if watch.gpus is not None:
+        for row in _memory_rows(moment, watch.gpus.kind):
+            table.add_row(*row)
     return table
 
 
 def _rows(moment: Moment) -> Iterator[tuple[RenderableType, ...]]:
     truth, exported = moment.truth, moment.exported
     yield LAG, f"{truth.waiting}", _count(moment.exported_lag), _answer(moment, LAG, "")
-    pending = exported.get(catalogue.QUEUE_PENDING.name)
+    pending = exported.get(queue_metrics.PENDING.name)
     yield PENDING, f"{truth.waiting}", _count(pending), _answer(moment, PENDING, "")
     wait = moment.exported_wait
     yield (
@@ -92,13 +101,29 @@ def _rows(moment: Moment) -> Iterator[tuple[RenderableType, ...]]:
         _NOTHING if wait is None else f"{wait:.1f} s",
         _answer(moment, WAIT, " s"),
     )
-    enqueued = exported.get(catalogue.QUEUE_ENQUEUED.name)
+    enqueued = exported.get(queue_metrics.ENQUEUED.name)
     arrived = (f"{truth.enqueued} in all", _count(enqueued, " in all"))
     yield ARRIVALS, *arrived, _answer(moment, ARRIVALS, "/s")
     yield ARRIVALS_5M, "", "", _answer(moment, ARRIVALS_5M, "/s")
-    delivered = exported.get(catalogue.QUEUE_DELIVERED.name)
+    delivered = exported.get(queue_metrics.DELIVERED.name)
     taken = (f"{truth.dequeued} in all", _count(delivered, " in all"))
     yield DELIVERIES, *taken, _answer(moment, DELIVERIES, "/s")
+
+
+def _memory_rows(moment: Moment, kind: str) -> Iterator[tuple[RenderableType, ...]]:
+    for role in ROLES:
+        name = memory_of(role)
+        recorded = None if moment.recorded is None else moment.recorded.get(name)
+        yield (
+            f"{kind} memory, {role}",
+            _memory(moment.written.get(name)),
+            _memory(moment.exported.get(name)),
+            _NOTHING if recorded is None else Text(gib(recorded), style=_RECORDED),
+        )
+
+
+def _memory(value: float | None) -> RenderableType:
+    return _NOTHING if value is None else gib(value)
 
 
 def _count(value: float | None, unit: str = "") -> RenderableType:
@@ -109,7 +134,7 @@ def _answer(moment: Moment, series: str, unit: str) -> RenderableType:
     value = moment.recorded.get(series) if moment.recorded is not None else None
     if value is None:
         return _NOTHING
-    return Text(f"{value:.1f}{unit}" if unit else f"{value:.0f}", style="bold cyan")
+    return Text(f"{value:.1f}{unit}" if unit else f"{value:.0f}", style=_RECORDED)
 
 
 def _lag_chart(watch: Watch, width: int, height: int) -> RenderableType:

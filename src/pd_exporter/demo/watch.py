@@ -1,12 +1,13 @@
-"""The run as it is seen from outside, once a second: truth, exporter, recorded series."""
+"""The run as it is seen once a second, by itself, by the exporter and by Prometheus."""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pd_exporter import catalogue
-from pd_exporter.demo.readings import LAG, Exporter, Prometheus
+from pd_exporter.catalogue import queue as queue_metrics
+from pd_exporter.demo.gpus import Gpus
+from pd_exporter.demo.readings import LAG, Exporter, Prometheus, memory_of
 from pd_exporter.demo.workload import Truth
 
 
@@ -18,21 +19,24 @@ class Moment:
         seconds: Since the run began.
         unix: The same as Unix time.
         truth: The workload's own counts.
-        exported: The exporter's values by metric name.
-        recorded: The recorded series by name, as Prometheus answers; None without Prometheus.
+        written: Memory of simulated GPUs by name, as the exporter could read it from then on.
+        exported: The exporter's values by name.
+        recorded: The recorded series and the memory of GPUs by name, as Prometheus answers; None
+            without Prometheus.
     """
 
     seconds: float
     unix: float
     truth: Truth
+    written: Mapping[str, float]
     exported: Mapping[str, float]
     recorded: Mapping[str, float] | None
 
     @property
     def exported_lag(self) -> float | None:
         """Messages pending or not acknowledged, by the exporter's page."""
-        pending = self.exported.get(catalogue.QUEUE_PENDING.name)
-        unacknowledged = self.exported.get(catalogue.QUEUE_ACK_PENDING.name)
+        pending = self.exported.get(queue_metrics.PENDING.name)
+        unacknowledged = self.exported.get(queue_metrics.ACK_PENDING.name)
         if pending is None or unacknowledged is None:
             return None
         return pending + unacknowledged
@@ -40,9 +44,9 @@ class Moment:
     @property
     def exported_wait(self) -> float | None:
         """Seconds that the oldest request has waited, by the exporter's page."""
-        if self.exported.get(catalogue.QUEUE_PENDING.name) == 0:
+        if self.exported.get(queue_metrics.PENDING.name) == 0:
             return 0.0
-        head = self.exported.get(catalogue.QUEUE_HEAD_TIMESTAMP.name)
+        head = self.exported.get(queue_metrics.HEAD_TIMESTAMP.name)
         return None if head is None else max(0.0, self.unix - head)
 
     @property
@@ -50,31 +54,53 @@ class Moment:
         """The recorded lag; without Prometheus the exporter's."""
         return self.exported_lag if self.recorded is None else self.recorded.get(LAG)
 
+    @property
+    def seen(self) -> Mapping[str, float]:
+        """What Prometheus answers; without Prometheus what the exporter gives."""
+        return self.exported if self.recorded is None else self.recorded
+
 
 class Watch:
     """Looks at the run and remembers what it saw in `moments`."""
 
     def __init__(
-        self, truth: Callable[[], Truth], exporter: Exporter, prometheus: Prometheus | None
+        self,
+        truth: Callable[[], Truth],
+        gpus: Gpus | None,
+        exporter: Exporter,
+        prometheus: Prometheus | None,
     ) -> None:
         self._truth = truth
+        self.gpus = gpus
         self.exporter = exporter
         self.prometheus = prometheus
         self._began = time.monotonic()
         self.moments: list[Moment] = []
 
     async def look(self) -> Moment:
-        """See what is the case now."""
+        """Move the simulated GPUs to where they should be, and see what is the case now."""
+        written = {}
+        if self.gpus is not None:
+            written = {memory_of(role): used for role, used in self.gpus.write().items()}
         exported, recorded = await asyncio.gather(self.exporter.now(), self._recorded())
         moment = Moment(
             seconds=time.monotonic() - self._began,
             unix=time.time(),
             truth=self._truth(),
+            written=written,
             exported=exported,
             recorded=recorded,
         )
         self.moments.append(moment)
         return moment
+
+    def at_rest(self) -> bool:
+        """Whether simulated GPUs are as at the begin of the run, and are also seen so."""
+        last = self.moments[-1]
+        return all(
+            last.written.get(name) == used == last.seen.get(name)
+            for name, used in self.moments[0].written.items()
+        )
 
     async def _recorded(self) -> Mapping[str, float] | None:
         return None if self.prometheus is None else await self.prometheus.now()

@@ -1,4 +1,4 @@
-"""The played service: clients that wait for their answer, workers that serve one at a time."""
+"""The played service: clients that wait for their prefill, workers that serve one at a time."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pd_exporter.background import cancel
+from pd_exporter.demo.decode import Decoding
 from pd_exporter.demo.dynamo import PrefillQueue, WorkerSubscription
 from pd_exporter.demo.plan import Plan
 
@@ -18,7 +19,8 @@ class Truth:
         sent: Requests on their way to the stream or in it.
         enqueued: Requests that the stream confirmed.
         dequeued: Requests that workers took.
-        done: Requests served.
+        done: Requests that were prefilled.
+        decoding: Of these, those that are not yet decoded.
         oldest_wait: Seconds that the longest waiting request has waited; 0 when none waits.
         workers: Workers that serve or wait for work.
         peak_waiting: Most requests that waited at once, so far.
@@ -30,6 +32,7 @@ class Truth:
     enqueued: int
     dequeued: int
     done: int
+    decoding: int
     oldest_wait: float
     workers: int
     peak_waiting: int
@@ -68,7 +71,7 @@ class Tally:
         """Note a request that a worker has served."""
         self._done += 1
 
-    def truth(self, workers: int) -> Truth:
+    def truth(self, workers: int, decoding: int) -> Truth:
         """Give the counts of now."""
         oldest = next(iter(self._sent_at.values()), None)
         return Truth(
@@ -76,6 +79,7 @@ class Tally:
             enqueued=self._enqueued,
             dequeued=len(self._waits),
             done=self._done,
+            decoding=decoding,
             oldest_wait=0.0 if oldest is None else time.monotonic() - oldest,
             workers=workers,
             peak_waiting=self._peak_waiting,
@@ -85,11 +89,12 @@ class Tally:
 
 
 class Workload:
-    """Clients and workers of one queue."""
+    """Clients and workers of one queue, and what comes after it."""
 
-    def __init__(self, queue: PrefillQueue, plan: Plan) -> None:
+    def __init__(self, queue: PrefillQueue, plan: Plan, decoding: Decoding) -> None:
         self._queue = queue
         self._plan = plan
+        self._decoding = decoding
         self._tally = Tally()
         self._answers: dict[str, asyncio.Future[None]] = {}
         self._workers: list[Worker] = []
@@ -97,7 +102,7 @@ class Workload:
 
     def truth(self) -> Truth:
         """Tell what happened until now."""
-        return self._tally.truth(len(self._workers))
+        return self._tally.truth(len(self._workers), self._decoding.unfinished())
 
     async def add_worker(self) -> None:
         """Start a worker."""
@@ -149,10 +154,11 @@ class Workload:
             self._tally.dequeued(request_id)
 
     def finish(self, request_id: str) -> None:
-        """Give a request its answer."""
+        """Give a request its answer, and what was prefilled to a Decode pod."""
         answer = self._answers.pop(request_id, None)
         if answer is not None:
             self._tally.done()
+            self._decoding.begin()
             if not answer.done():
                 answer.set_result(None)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from pd_exporter.attribution.holdings import PodKey, find_holdings
 from pd_exporter.attribution.memory import Attributed, attribute
@@ -28,17 +29,32 @@ FIRST_SHARE = 0.5
 """Share of the first scrape's time to wait for sources that have not yet tried to learn."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is collected, and under which names.
+
+    Attributes:
+        node: The node's name.
+        aliases: Other names of roles.
+        all_pods: Whether pods without a role have series too.
+        simulated: Whether the pods are a simulation's, and to be marked so.
+    """
+
+    node: str
+    aliases: Mapping[str, str]
+    all_pods: bool = False
+    simulated: bool = False
+
+
 class GpuCollector:
     """Reads the GPUs of a node, and tells whose the memory is.
 
     Args:
-        node: The node's name.
+        scope: What to collect.
         gpus: Where GPUs are read.
         allocations: Which container holds which device.
         pods: The pods of the node.
         processes: Tells the pods of processes; None where the exporter cannot know.
-        aliases: Other names of roles.
-        all_pods: Whether pods without a role have series too.
     """
 
     name = "gpu"
@@ -46,22 +62,17 @@ class GpuCollector:
 
     def __init__(
         self,
-        node: str,
+        scope: Scope,
         gpus: GpuSource,
         allocations: Source[Sequence[Allocation]],
         pods: Source[Mapping[PodKey, Pod]],
         processes: ProcessTable | None,
-        *,
-        aliases: Mapping[str, str],
-        all_pods: bool,
     ) -> None:
-        self._node = node
+        self._scope = scope
         self._gpus = gpus
         self._allocations = allocations
         self._pods = pods
         self._processes = processes
-        self._aliases = aliases
-        self._all_pods = all_pods
         self._begun = False
         self._errors: dict[str, dict[str, int]] = {}
 
@@ -83,10 +94,12 @@ class GpuCollector:
             counts = {uuid: len(holders) for uuid, holders in holdings.by_unit.items()}
         return [
             library_reading(
-                self._node, self._gpus.backend, reading, processes=processes is not None
+                self._scope.node, self._gpus.backend, reading, processes=processes is not None
             ),
-            kubelet_reading(self._node, allocations, holdings),
-            kubernetes_reading(self._node, pods),
+            kubelet_reading(
+                self._scope.node, allocations, holdings, simulated=self._scope.simulated
+            ),
+            kubernetes_reading(self._scope.node, pods, simulated=self._scope.simulated),
             *self._of_devices(reading, attributed, counts),
             *self._of_pods(attributed),
         ]
@@ -124,7 +137,7 @@ class GpuCollector:
             errors = self._errors[uuid] = before.get(uuid) or dict.fromkeys(ERROR_REASONS, 0)
             for reason in _failed(device, attributed):
                 errors[reason] += 1
-            readings = DeviceReadings(self._node, self._gpus.backend, reading.driver, device)
+            readings = DeviceReadings(self._scope.node, self._gpus.backend, reading.driver, device)
             yield readings.device(errors, _disbelieved(device, attributed), counts)
             yield from readings.instances(counts)
 
@@ -132,13 +145,13 @@ class GpuCollector:
         for uses in attributed.by_pod.values():
             identity = self._identity(uses[0].holding.pod)
             if identity is not None:
-                yield pod_reading(self._node, uses, identity)
+                yield pod_reading(self._scope.node, uses, identity, simulated=self._scope.simulated)
 
     def _identity(self, pod: Pod | None) -> Identity | None:
         """Give a pod's labels; None for a pod that is to have no series."""
         if pod is None:
             return NOBODY  # who it is will be known when the Kubernetes API is back
-        return identify(pod, self._aliases) or (NOBODY if self._all_pods else None)
+        return identify(pod, self._scope.aliases) or (NOBODY if self._scope.all_pods else None)
 
 
 def _failed(device: DeviceReading, attributed: Attributed) -> Iterator[str]:

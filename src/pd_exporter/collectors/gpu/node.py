@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from pd_exporter.attribution.holdings import ANNOTATIONS, PodKey
-from pd_exporter.collectors.gpu.collector import GpuCollector
+from pd_exporter.collectors.gpu.collector import GpuCollector, Scope
 from pd_exporter.config import Config, GpuConfig, KubernetesConfig, ProcessAttribution
 from pd_exporter.known import AtHand, Known, Source
 from pd_exporter.kube.access import AccessError, KubeAccess, in_cluster
@@ -44,15 +44,13 @@ async def open_node(
             if not simulation.has_gpus():
                 gpus = await stack.enter_async_context(open_gpus(on_fatal=end))
             allocations, pods = AtHand(simulation.allocations), AtHand(simulation.pods)
-        yield GpuCollector(
-            gpu.node,
-            gpus,
-            allocations,
-            pods,
-            _processes(gpu),
+        scope = Scope(
+            node=gpu.node,
             aliases=config.role_aliases,
             all_pods=gpu.all_pods,
+            simulated=gpu.simulation is not None,
         )
+        yield GpuCollector(scope, gpus, allocations, pods, _processes(gpu))
 
 
 async def _open_pods(

@@ -12,6 +12,9 @@ from pd_exporter.nvml.device import DeviceReading, Failure, GpuReading, Reason, 
 from pd_exporter.reading import Problem, Reading
 from pd_exporter.samples import Sample
 
+NVML = "nvml"
+"""Backend of real GPUs."""
+
 NOBODY = Identity(group="", role="", role_instance="")
 """Labels of a pod that has no role, or whose role is not known."""
 
@@ -19,20 +22,22 @@ NOBODY = Identity(group="", role="", role_instance="")
 def library_reading(node: str, backend: str, reading: GpuReading, *, processes: bool) -> Reading:
     """Tell how the library as a whole did, and whether processes can be told apart."""
     failure = reading.failure
+    problem = failure_problem(failure) if failure else None
+    samples = [gpu_metrics.SOURCE_UP.sample(processes, {"node": node, "source": "processes"})]
+    details = {"node": node, "driver": reading.driver}
+    if backend != NVML:
+        if failure:
+            problem = Problem("file", failure.message, "Write the file anew.")
+        return Reading("simulated GPUs", samples, problem, details)
     read = any(device.failure is None for device in reading.devices)
     up = failure is None or (read and failure.reason is not Reason.DRIVER)
-    return Reading(
-        subject="NVML" if backend == "nvml" else "simulated GPUs",
-        details={"node": node, "driver": reading.driver},
-        samples=[
-            gpu_metrics.NVML_UP.sample(up, {"node": node}),
-            gpu_metrics.SOURCE_UP.sample(processes, {"node": node, "source": "processes"}),
-        ],
-        problem=failure_problem(failure) if failure else None,
-    )
+    samples.insert(0, gpu_metrics.NVML_UP.sample(up, {"node": node}))
+    return Reading("NVML", samples, problem, details)
 
 
-def kubelet_reading(node: str, known: Known[object], holdings: Holdings) -> Reading:
+def kubelet_reading(
+    node: str, known: Known[object], holdings: Holdings, *, simulated: bool
+) -> Reading:
     """Tell whether the kubelet's allocations are known, and which of them name no GPU."""
     samples = list(_source(node, "kubelet", known))
     if known.value is not None:
@@ -40,14 +45,19 @@ def kubelet_reading(node: str, known: Known[object], holdings: Holdings) -> Read
             count = len(holdings.unresolved.get(reason, ()))
             samples.append(gpu_metrics.UNRESOLVED.sample(count, {"node": node, "reason": reason}))
     problem = known.problem or unresolved_problem(holdings.unresolved)
-    return Reading("kubelet", samples, problem, {"node": node})
+    return Reading(marked("kubelet", simulated=simulated), samples, problem, {"node": node})
 
 
-def kubernetes_reading(node: str, known: Known[object]) -> Reading:
+def kubernetes_reading(node: str, known: Known[object], *, simulated: bool) -> Reading:
     """Tell whether the Kubernetes API tells the node's pods."""
-    return Reading(
-        "Kubernetes API", list(_source(node, "kubernetes", known)), known.problem, {"node": node}
-    )
+    samples = list(_source(node, "kubernetes", known))
+    subject = marked("Kubernetes API", simulated=simulated)
+    return Reading(subject, samples, known.problem, {"node": node})
+
+
+def marked(subject: str, *, simulated: bool) -> str:
+    """Name a subject so that nobody takes a simulated one for real."""
+    return f"{subject} (simulated)" if simulated else subject
 
 
 def _source(node: str, source: str, known: Known[object]) -> Iterator[Sample]:
@@ -65,6 +75,7 @@ class DeviceReadings:
         self._node = node
         self._device = reading.device
         self._reading = reading
+        self._name = marked(f"GPU {reading.device.index}", simulated=backend != NVML)
         self._facts = {"driver": driver, "backend": backend}
 
     def device(
@@ -92,7 +103,7 @@ class DeviceReadings:
         if failure is None and not device.mig:
             failure = self._failure(device.units[0])
         return Reading(
-            subject=f"GPU {device.index}",
+            subject=self._name,
             details={"uuid": device.uuid, "model": device.model},
             samples=samples,
             problem=failure_problem(failure) if failure else problem,
@@ -105,7 +116,7 @@ class DeviceReadings:
         for unit in self._device.units:
             failure = self._failure(unit)
             yield Reading(
-                subject=f"GPU {self._device.index} MIG {unit.gpu_instance} {unit.profile}",
+                subject=f"{self._name} MIG {unit.gpu_instance} {unit.profile}",
                 details={"uuid": unit.uuid},
                 samples=list(self._unit(unit, pods)),
                 problem=failure_problem(failure) if failure else None,
@@ -148,7 +159,9 @@ class DeviceReadings:
         return gpu_metrics.INFO.sample(1, own | self._facts)
 
 
-def pod_reading(node: str, uses: Sequence[PodUse], identity: Identity) -> Reading:
+def pod_reading(
+    node: str, uses: Sequence[PodUse], identity: Identity, *, simulated: bool
+) -> Reading:
     """Tell the memory of one pod on the units that it holds, one after another."""
     samples: list[Sample] = []
     for use in uses:
@@ -171,4 +184,5 @@ def pod_reading(node: str, uses: Sequence[PodUse], identity: Identity) -> Readin
         samples.append(gpu_metrics.POD_INFO.sample(1, labels | how))
     holding = uses[0].holding
     details = {"group": identity.group, "role": identity.role}
-    return Reading(f"{holding.namespace}/{holding.name}", samples, details=details)
+    subject = marked(f"{holding.namespace}/{holding.name}", simulated=simulated)
+    return Reading(subject, samples, details=details)

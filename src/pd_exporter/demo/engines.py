@@ -1,0 +1,26 @@
+"""What engines keep in the memory of GPUs that are simulated, in bytes."""
+
+from pd_exporter.demo.plan import PROMPT_TOKENS
+
+GPU_TOTAL = 80 << 30
+GPU_RESERVED = 600 << 20
+
+WEIGHTS = 14_200_000_000 * 2
+"""Qwen1.5-14B: a parameter has 2 bytes."""
+SEQUENCE = PROMPT_TOKENS * 40 * 5120 * 2 * 2
+"""KV cache of a prompt: so many tokens, layers and values in each, as key and value of 2 bytes."""
+
+POOL = GPU_TOTAL * 9 // 10
+"""What an engine that allocates its pool at its start holds ever after, idle or not."""
+MOST_SEQUENCES = (POOL - WEIGHTS) // SEQUENCE
+"""Sequences that an engine has room for."""
+
+
+def gib(size: float) -> str:
+    """Write bytes for people."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def decode_memory(sequences: int) -> int:
+    """Give the memory of an engine that allocates as it goes, and gives back what it used."""
+    return WEIGHTS + sequences * SEQUENCE
