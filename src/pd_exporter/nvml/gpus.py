@@ -111,9 +111,15 @@ class NvmlGpus:
                 self._fatal.mismatch(failure.message)
             if reason is Reason.DRIVER:
                 self._enumeration.distrust()
+            changed = any(
+                unit.failure and unit.failure.reason is Reason.CHANGED
+                for unit in answer.reading.units
+            )
             # A GPU that stays lost is not looked for at every scrape.
-            if reason in {Reason.DRIVER, Reason.CHANGED} or (
-                reason is Reason.LOST and not known.lost
+            if (
+                changed
+                or reason in {Reason.DRIVER, Reason.CHANGED}
+                or (reason is Reason.LOST and not known.lost)
             ):
                 self._enumeration.again()
             known.lost = reason is Reason.LOST

@@ -46,12 +46,12 @@ def read_device(library: Library, opened: OpenDevice, processes_of: Container[Un
     """
     codes: set[int] = set()
     try:
-        _verify(library, opened)
+        _verify_mode(library, opened)
         units = [
-            _read_unit(library, opened, unit, codes, processes=unit.unit in processes_of)
+            _read_verified(library, opened, unit, codes, processes=unit.unit in processes_of)
             for unit in opened.units
         ]
-        _verify(library, opened)
+        _verify_mode(library, opened)
     except NvmlError as error:
         reading = DeviceReading(opened.device, failure=failure_of(error))
         return Answer(reading, frozenset({error.code}))
@@ -77,17 +77,44 @@ def merged(lists: Iterable[Iterable[Process]]) -> tuple[Process, ...]:
     return tuple(Process(pid, bytes_) for pid, bytes_ in sorted(used.items()))
 
 
-def _verify(library: Library, opened: OpenDevice) -> None:
-    """Check that all handles lead to what they were opened for.
+def _read_verified(
+    library: Library, opened: OpenDevice, unit: OpenUnit, codes: set[int], *, processes: bool
+) -> UnitReading:
+    """Read a unit whose handles lead to what they were opened for, before and after.
 
-    Before and after the values: a change between check and value would put one device's value on
-    another.
+    A change between check and value would put one device's value on another. A MIG instance that is
+    no longer there is no matter of its neighbours.
+
+    Raises:
+        NvmlError: It is about the device as a whole.
+        _ChangedError: The device is another one.
     """
-    for unit in opened.units:
-        for uuid, handle in zip((unit.unit.uuid, *unit.unit.aliases), unit.handles, strict=True):
-            found = library.uuid(handle)
-            if found != uuid:
-                raise _ChangedError(f"Where {uuid} was, NVML now has {found}.")
+    try:
+        _verify(library, unit)
+        reading = _read_unit(library, opened, unit, codes, processes=processes)
+        _verify(library, unit)
+    except _ChangedError as change:
+        if not opened.device.mig:
+            raise
+        return UnitReading(unit.unit, failure=Failure(Reason.CHANGED, str(change)))
+    except NvmlError as error:
+        if not opened.device.mig or error.reason is not Reason.CHANGED:
+            raise
+        codes.add(error.code)
+        return UnitReading(unit.unit, failure=failure_of(error))
+    return reading
+
+
+def _verify(library: Library, unit: OpenUnit) -> None:
+    """Check that the unit's handles lead to what they were opened for."""
+    for uuid, handle in zip((unit.unit.uuid, *unit.unit.aliases), unit.handles, strict=True):
+        found = library.uuid(handle)
+        if found != uuid:
+            raise _ChangedError(f"Where {uuid} was, NVML now has {found}.")
+
+
+def _verify_mode(library: Library, opened: OpenDevice) -> None:
+    """Check that MIG is as it was, and that the GPU is still the same one."""
     if opened.can_mig and library.mig_mode(opened.handle) != opened.device.mig:
         raise _ChangedError(f"MIG was turned {'off' if opened.device.mig else 'on'}.")
 
