@@ -12,7 +12,6 @@ from pd_exporter.kubelet.allocation import Allocation
 from pd_exporter.kubelet.allocations import Allocations, open_allocations
 from tests.fakes.kubelet import (
     FakeKubelet,
-    fake_kubelet,
 )
 from tests.podresources import HELD, PODS
 from tests.servers import until
@@ -114,52 +113,6 @@ async def test_the_first_poll_ends_without_a_kubelet_too(socket_path: Path) -> N
     assert seen.value is None
     assert seen.problem is not None
     assert seen.problem.reason == "socket_missing"
-
-
-async def test_a_refresh_does_not_wait_for_the_next_poll(kubelet: FakeKubelet) -> None:
-    async with open_allocations(kubelet.socket, refresh_seconds=HOUR) as allocations:
-        await allocations.first()
-        kubelet.pods = PODS[:1]
-        allocations.refresh()
-
-        await known(allocations, lambda now: now.value == HELD[:1], "a new answer")
-
-
-async def test_one_refresh_is_one_poll(kubelet: FakeKubelet) -> None:
-    with fake_kubelet() as other:
-        async with (
-            open_allocations(kubelet.socket, refresh_seconds=HOUR) as allocations,
-            open_allocations(other.socket, refresh_seconds=1),
-        ):
-            await allocations.first()
-            allocations.refresh()
-
-            async def polled_again() -> bool:
-                return kubelet.asked > 1
-
-            await until(polled_again, "the refresh")
-            enough = other.asked + 2
-
-            async def time_for_more() -> bool:
-                return other.asked >= enough
-
-            await until(time_for_more, "two polls of another kubelet")
-
-    assert kubelet.asked == 2
-
-
-async def test_a_refresh_during_a_poll_is_another_poll(kubelet: FakeKubelet) -> None:
-    kubelet.hang()
-    async with open_allocations(kubelet.socket, refresh_seconds=HOUR) as allocations:
-
-        async def asked(times: int = 1) -> bool:
-            return kubelet.asked == times
-
-        await until(asked, "a poll")
-        allocations.refresh()
-        kubelet.answer()
-
-        await until(lambda: asked(2), "another poll")
 
 
 async def test_closing_ends_a_poll_on_its_way(kubelet: FakeKubelet) -> None:

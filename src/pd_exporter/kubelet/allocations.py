@@ -6,7 +6,6 @@ a new pod cannot start, and of one that ends, the processes are gone from the GP
 """
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,8 +21,6 @@ from pd_exporter.kubelet.failure import PodResourcesFailure
 from pd_exporter.kubelet.podresources import list_allocations
 from pd_exporter.reading import Problem
 
-MIN_PAUSE_SECONDS = 1.0
-"""Between two polls that `refresh` asked for; the kubelet answers 100 a second for all agents."""
 JITTER = 0.1
 """The pause between polls varies by this part of it, lest the node's agents ask in step."""
 
@@ -48,7 +45,6 @@ class Allocations:
         self._at: float | None = None
         self._problem: Problem | None = None
         self._polled = asyncio.Event()
-        self._wanted = asyncio.Event()
 
     def known(self) -> Known[tuple[Allocation, ...]]:
         """Give the allocations as last told, and the problem of the last poll.
@@ -64,25 +60,13 @@ class Allocations:
         """Return when the first poll has ended, well or not."""
         await self._polled.wait()
 
-    def refresh(self) -> None:
-        """Poll soon, such as when a device or pod is met that is unknown here.
-
-        Asking more often than once a second changes nothing.
-        """
-        self._wanted.set()
-
     async def keep_polling(self) -> None:
         """Poll again and again; never ends."""
-        least = min(MIN_PAUSE_SECONDS, self._refresh_seconds)
         while True:
-            self._wanted.clear()  # from here on it may be for what this poll comes too early for
             await self._poll()
             self._polled.set()
-            pause = self._refresh_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  no secret
-            await asyncio.sleep(least)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause - least):
-                    await self._wanted.wait()
+            jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  no secret
+            await asyncio.sleep(self._refresh_seconds * jitter)
 
     async def _poll(self) -> None:
         asked_at = self._clock()
