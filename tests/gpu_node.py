@@ -194,7 +194,9 @@ async def _collecting(node: GpuNode) -> AsyncIterator[Scraper]:
         open_api(KubeAccess(node.api.url), timeouts) as api,
         open_pods_of_node(api, NODE, ANNOTATIONS, pace) as pods,
     ):
-        scope = Scope(NODE, aliases={"decoder": "decode"}, all_pods=settings.all_pods)
+        scope = Scope(
+            NODE, aliases={"decoder": "decode"}, all_pods=settings.all_pods, settle_seconds=0
+        )
         processes = ProcessTable(node.proc.folder) if settings.processes else None
         collector = GpuCollector(scope, gpus, allocations, pods, processes)
         yield Scraper([collector])

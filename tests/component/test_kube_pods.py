@@ -1,5 +1,6 @@
 """The pods of a node, from a real HTTP server that does what a Kubernetes API server does."""
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -170,3 +171,42 @@ async def test_a_node_without_pods_is_known_to_have_none(api: KubeApi) -> None:
         await watched.pods.first()
 
         assert watched.pods.known().value == {}
+
+
+async def test_since_when_a_pod_is_there_is_known_unless_it_was_from_the_start(
+    api: KubeApi, watched: Watched
+) -> None:
+    before = time.time()
+    made = api.create(pod("b"))
+    await watched.names("a", "b")
+    first = since(watched, "b")
+    assert since(watched, "a") is None
+    assert first is not None
+    assert first >= before
+
+    made["metadata"]["labels"]["role"] = "decode"
+    api.update(made)
+    api.create(pod("c"))
+    await watched.names("a", "b", "c")
+    assert since(watched, "b") == first
+
+    api.drop_connections()  # and the list that follows tells of one more
+    api.create(pod("d"))
+    api.compact()
+    await watched.names("a", "b", "c", "d")
+    assert api.count("list") == 2
+    assert since(watched, "a") is None
+    assert since(watched, "b") == first
+    assert (since(watched, "d") or 0) >= (since(watched, "c") or 0) >= first
+
+    api.delete(made)
+    await watched.names("a", "c", "d")
+    api.create(pod("b"))
+    await watched.names("a", "b", "c", "d")
+    assert (since(watched, "b") or 0) > first
+
+
+def since(watched: Watched, name: str) -> float | None:
+    shown = watched.pod(name)
+    assert shown is not None
+    return shown.since

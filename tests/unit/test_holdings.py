@@ -42,6 +42,10 @@ def pods(*given: Pod, problem: Problem | None = None) -> Known[Mapping[tuple[str
     return Known({(each.namespace, each.name): each for each in given}, 1.0, problem)
 
 
+def told(*allocations: Allocation, at: float | None = None) -> Known[Sequence[Allocation]]:
+    return Known(allocations, at)
+
+
 def held(holdings: Holdings) -> dict[str, list[str]]:
     return {unit: [each.name for each in holders] for unit, holders in holdings.by_unit.items()}
 
@@ -58,7 +62,7 @@ def share(number: int, count: int, pod: str = "a", container: str = "main") -> l
 
 def test_a_pod_holds_the_gpus_that_the_kubelet_gave_it() -> None:
     holdings = find_holdings(
-        [allocation("a", uuid(0)), allocation("a", uuid(1)), allocation("b", uuid(2))],
+        told(allocation("a", uuid(0)), allocation("a", uuid(1)), allocation("b", uuid(2))),
         pods(pod("a"), pod("b")),
         [gpu(number) for number in range(4)],
     )
@@ -78,7 +82,7 @@ def test_ids_name_units_by_uuid_alias_minor_and_instance() -> None:
         allocation("by-claim", "gpu-1-mig-1g10gb-19-3", resource="gpu.nvidia.com"),
     ]
 
-    holdings = find_holdings(allocations, Known(), devices)
+    holdings = find_holdings(told(*allocations), Known(), devices)
 
     assert held(holdings) == {
         uuid(0): ["by-minor"],
@@ -95,7 +99,7 @@ def test_containers_of_one_pod_are_one_holder() -> None:
         allocation("b", uuid(1) + "::1", "sidecar"),
     ]
 
-    holdings = find_holdings(allocations, Known(), [gpu(0), gpu(1)])
+    holdings = find_holdings(told(*allocations), Known(), [gpu(0), gpu(1)])
 
     assert [each.container for each in holdings.by_unit[uuid(0)]] == ["engine"]
     assert [each.container for each in holdings.by_unit[uuid(1)]] == [""]
@@ -105,7 +109,7 @@ def test_containers_of_one_pod_are_one_holder() -> None:
 def test_a_pod_that_an_up_to_date_api_does_not_have_holds_nothing() -> None:
     allocations = [allocation("ended", uuid(0)), allocation("new", uuid(0))]
 
-    holdings = find_holdings(allocations, pods(pod("new")), [gpu(0)])
+    holdings = find_holdings(told(*allocations), pods(pod("new")), [gpu(0)])
 
     assert held(holdings) == {uuid(0): ["new"]}
 
@@ -115,7 +119,7 @@ def test_without_the_api_what_the_kubelet_says_holds(
     known: Known[Mapping[tuple[str, str], Pod]],
 ) -> None:
     holdings = find_holdings(
-        [allocation("a", uuid(0)), allocation("b", uuid(1))], known, [gpu(0), gpu(1)]
+        told(allocation("a", uuid(0)), allocation("b", uuid(1))), known, [gpu(0), gpu(1)]
     )
 
     assert held(holdings) == {uuid(0): ["a"], uuid(1): ["b"]}
@@ -133,7 +137,7 @@ def test_an_id_that_names_no_gpu_is_told_with_its_reason() -> None:
     ]
     known = pods(pod("a"), pod("b"), pod("c", ALIYUN_COM_GPU_MEM_IDX="one"))
 
-    holdings = find_holdings(allocations, known, [gpu(0)])
+    holdings = find_holdings(told(*allocations), known, [gpu(0)])
 
     assert holdings.by_unit == {}
     assert holdings.unresolved == {
@@ -153,7 +157,7 @@ def test_a_share_is_of_the_card_that_the_annotation_names_whatever_the_ids_say()
         "ALIYUN_COM_GPU_MEM_DEV": "80",
     }
 
-    holdings = find_holdings(share(0, 20), pods(pod("a", **annotations)), [gpu(0), gpu(1)])
+    holdings = find_holdings(told(*share(0, 20)), pods(pod("a", **annotations)), [gpu(0), gpu(1)])
 
     assert held(holdings) == {uuid(1): ["a"]}
     (holder,) = holdings.by_unit[uuid(1)]
@@ -165,7 +169,7 @@ def test_a_quota_of_hami_is_in_mebibytes() -> None:
     annotations = {"hami.io/vgpu-devices-allocated": f"{uuid(1)},NVIDIA,4096,30:;"}
 
     holdings = find_holdings(
-        [allocation("a", f"{uuid(0)}-3")], pods(pod("a", **annotations)), [gpu(0), gpu(1)]
+        told(allocation("a", f"{uuid(0)}-3")), pods(pod("a", **annotations)), [gpu(0), gpu(1)]
     )
 
     assert held(holdings) == {uuid(1): ["a"]}
@@ -173,13 +177,13 @@ def test_a_quota_of_hami_is_in_mebibytes() -> None:
 
 
 def test_a_whole_gpu_is_the_limit_where_no_share_is_told() -> None:
-    holdings = find_holdings([allocation("a", uuid(0) + "::1")], Known(), [gpu(0)])
+    holdings = find_holdings(told(allocation("a", uuid(0) + "::1")), Known(), [gpu(0)])
 
     assert holdings.by_unit[uuid(0)][0].limit(80 * GIB) == 80 * GIB
 
 
 def alone(device: str, *others: Allocation) -> Holdings:
-    return find_holdings([allocation("a", device), *others], pods(pod("a"), pod("b")), [gpu(0)])
+    return find_holdings(told(allocation("a", device), *others), pods(pod("a"), pod("b")), [gpu(0)])
 
 
 def test_who_alone_holds_a_slot_is_alone_only_while_all_others_are_known() -> None:
@@ -195,3 +199,40 @@ def test_a_static_pod_is_known_to_the_node_by_its_hash() -> None:
     mirror = pod("a", **{"kubernetes.io/config.hash": "0123456789abcdef0123456789abcdef"})
 
     assert Holding("default", "a", "", "", mirror).uid == "0123456789abcdef0123456789abcdef"
+
+
+def since(name: str, moment: float) -> Pod:
+    return replace(pod(name), since=moment)
+
+
+def test_a_pod_younger_than_what_the_kubelet_told_holds_nothing_yet() -> None:
+    """What it told of that name was about the pod before."""
+    known = pods(since("a", 99.5), since("b", 98.5), pod("c"))
+    allocations = [allocation(name, uuid(index)) for index, name in enumerate("abc")]
+
+    holdings = find_holdings(
+        told(*allocations, at=100), known, [gpu(0), gpu(1), gpu(2)], settle_seconds=1
+    )
+
+    assert held(holdings) == {uuid(1): ["b"], uuid(2): ["c"]}
+
+
+def test_while_a_pod_is_new_nobody_is_alone_on_what_can_be_shared() -> None:
+    known = pods(pod("a"), pod("b"), since("new", 99.5))
+    allocations = told(allocation("a", uuid(0) + "::0"), allocation("b", uuid(1)), at=100)
+
+    holdings = find_holdings(allocations, known, [gpu(0), gpu(1)], settle_seconds=1)
+
+    assert holdings.shared() == {uuid(0)}
+
+
+def test_a_pod_that_the_api_does_not_have_may_still_be_on_what_can_be_shared() -> None:
+    allocations = told(
+        *(allocation(name, uuid(0) + f"::{slot}") for slot, name in enumerate(("a", "stranger"))),
+        *(allocation(name, uuid(1)) for name in ("b", "stranger")),
+    )
+
+    holdings = find_holdings(allocations, pods(pod("a"), pod("b")), [gpu(0), gpu(1)])
+
+    assert held(holdings) == {uuid(0): ["a"], uuid(1): ["b"]}
+    assert holdings.shared() == {uuid(0)}

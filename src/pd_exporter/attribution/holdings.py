@@ -40,6 +40,10 @@ ANNOTATIONS = frozenset(
 """The annotations of a pod that are needed here."""
 
 
+SETTLE_SECONDS = 1.0
+"""How long after the Kubernetes API tells of a pod the kubelet may not have given it devices."""
+
+
 class Unresolved(StrEnum):
     """Why a device id names no unit; the values are label values."""
 
@@ -87,18 +91,24 @@ class Holdings:
     Attributes:
         by_unit: The pods on each unit that is held, by the unit's uuid.
         unresolved: For people, the device ids that name no unit, by why that is.
+        strangers: Uuids of units of which also a pod has a part that the Kubernetes API does not
+            have: one that has ended, or is so new that it has not yet been told of.
+        newcomers: Whether there are pods that are younger than what the kubelet told.
     """
 
     by_unit: Mapping[str, Sequence[Holding]] = field(default_factory=dict)
     unresolved: Mapping[Unresolved, Sequence[str]] = field(default_factory=dict)
+    strangers: frozenset[str] = frozenset()
+    newcomers: bool = False
 
     def is_shared(self, uuid: str) -> bool:
         """Whether several pods hold a unit, or may: while it is unknown what some pod holds.
 
-        A pod whose device id cannot be resolved may be on any unit that can be shared at all.
+        A pod whose device is not known may be on any unit that can be shared at all.
         """
         holders = self.by_unit.get(uuid, ())
-        unknown = Unresolved.SHAPE in self.unresolved or Unresolved.ANNOTATION in self.unresolved
+        unknown = self.newcomers or uuid in self.strangers
+        unknown |= Unresolved.SHAPE in self.unresolved or Unresolved.ANNOTATION in self.unresolved
         return len(holders) > 1 or (unknown and any(not each.exclusive for each in holders))
 
     def shared(self) -> frozenset[str]:
@@ -107,31 +117,51 @@ class Holdings:
 
 
 def find_holdings(
-    allocations: Sequence[Allocation],
+    allocations: Known[Sequence[Allocation]],
     pods: Known[Mapping[PodKey, Pod]],
     devices: Sequence[Device],
+    settle_seconds: float = SETTLE_SECONDS,
 ) -> Holdings:
     """Resolve allocations to units.
 
-    Kubelets before 1.34 also list pods that have ended: a pod that an up to date Kubernetes API
-    does not have on this node holds nothing.
+    The kubelet tells pods by name alone, and was asked some seconds ago. So a pod that was not yet
+    there by then holds nothing: what the kubelet told of its name was about one before it. Kubelets
+    before 1.34 also list pods that have ended: a pod that an up to date Kubernetes API does not
+    have on this node holds nothing.
+
+    Args:
+        allocations: What the kubelet told, and when it was asked.
+        pods: The pods of the node.
+        devices: What device ids are resolved to.
+        settle_seconds: How long after a pod is there the kubelet may not tell of it yet.
     """
     by_pod: dict[PodKey, list[Allocation]] = defaultdict(list)
-    for allocation in allocations:
+    for allocation in allocations.value or ():
         by_pod[allocation.namespace, allocation.pod].append(allocation)
+    told = pods.value or {}
+    settled_by = None if allocations.at is None else allocations.at - settle_seconds
+    new = {key for key, pod in told.items() if _is_newer(pod, settled_by)}
     by_unit: dict[str, list[Holding]] = defaultdict(list)
     unresolved: dict[Unresolved, list[str]] = defaultdict(list)
+    strangers: set[str] = set()
     for key, of_pod in by_pod.items():
-        pod = pods.value.get(key) if pods.value is not None else None
-        if pod is None and pods.value is not None and pods.problem is None:
+        if key in new:
             continue
+        pod = told.get(key)
         claims = _Claims(devices)
         claims.add(of_pod, pod)
+        if pod is None and pods.value is not None and pods.problem is None:
+            strangers.update(uuid for uuid, _ in claims.holdings(key, None))
+            continue
         for uuid, holding in claims.holdings(key, pod):
             by_unit[uuid].append(holding)
         for why, text in claims.unresolved:
             unresolved[why].append(f"{text} ({key[0]}/{key[1]})")
-    return Holdings(by_unit, unresolved)
+    return Holdings(by_unit, unresolved, frozenset(strangers), bool(new))
+
+
+def _is_newer(pod: Pod, settled_by: float | None) -> bool:
+    return pod.since is not None and settled_by is not None and settled_by < pod.since
 
 
 @dataclass(slots=True)

@@ -15,7 +15,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod's metadata."""
+    """A pod's metadata.
+
+    Attributes:
+        since: When it was first told to be there, as Unix time by this machine's clock; None where
+            it was there from the start.
+    """
 
     namespace: str
     name: str
@@ -23,3 +28,4 @@ class Pod:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     owners: tuple[Owner, ...] = ()
+    since: float | None = None

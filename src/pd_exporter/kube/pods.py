@@ -35,7 +35,9 @@ class _Object(BaseModel):
     metadata: _Metadata
 
 
-def pod_of(shown: Mapping[str, Any], annotations: Container[str] = ()) -> Pod:
+def pod_of(
+    shown: Mapping[str, Any], annotations: Container[str] = (), since: float | None = None
+) -> Pod:
     """Make a pod of the API's JSON; of its annotations only those that are named.
 
     The others are left out because they can be long: kubectl keeps whole manifests there.
@@ -57,6 +59,7 @@ def pod_of(shown: Mapping[str, Any], annotations: Container[str] = ()) -> Pod:
             Owner(owner.kind, owner.name, bool(owner.controller))
             for owner in metadata.ownerReferences or ()
         ),
+        since=since,
     )
 
 
@@ -76,8 +79,8 @@ async def open_pods_of_node(
         metadata_only=True,
     )
 
-    def decode(shown: Mapping[str, Any]) -> tuple[tuple[str, str], Pod]:
-        pod = pod_of(shown, annotations)
+    def decode(shown: Mapping[str, Any], since: float | None) -> tuple[tuple[str, str], Pod]:
+        pod = pod_of(shown, annotations, since)
         return (pod.namespace, pod.name), pod
 
     async with open_mirror(api, collection, decode, pace) as pods:

@@ -24,6 +24,9 @@ _LIST_AGAIN = {Reason.GONE, Reason.NOT_FOUND, Reason.INVALID_REPLY}
 _log = structlog.get_logger(__name__)
 _K = TypeVar("_K", bound=Hashable)
 _T = TypeVar("_T")
+Decode = Callable[[Mapping[str, Any], float | None], tuple[_K, _T]]
+"""Makes a key and a value of an object's JSON, and of when it was first told of as Unix time (None
+where it was there from the start)."""
 
 
 class Mirror(Generic[_K, _T]):
@@ -33,7 +36,7 @@ class Mirror(Generic[_K, _T]):
         self,
         api: KubeApi,
         collection: Collection,
-        decode: Callable[[Mapping[str, Any]], tuple[_K, _T]],
+        decode: Decode[_K, _T],
         pace: Pace,
     ) -> None:
         self._api = api
@@ -44,6 +47,7 @@ class Mirror(Generic[_K, _T]):
         self._begun = asyncio.Event()
         # By uid: where a name is used again, the end of the old object must not end the new one.
         self._objects: dict[str, tuple[_K, _T]] = {}
+        self._since: dict[str, float | None] = {}
         self._snapshot: Mapping[_K, _T] | None = None
         self._listed = False
         self._version = "0"
@@ -90,9 +94,11 @@ class Mirror(Generic[_K, _T]):
             if failure.reason is Reason.GONE:
                 self._version = ""  # the cache has no such version: ask for the latest
             raise
+        before, self._since = self._since, {}
+        now = None if self._at is None else time.time()
         self._objects.clear()
         for listed in listing.objects:
-            self._put(listed)
+            self._put(listed, before, now)
         self._version = listing.version
         self._listed = True
         self._confirm()
@@ -119,18 +125,22 @@ class Mirror(Generic[_K, _T]):
             message = self._message(status.message)
             raise KubeFailure(status.failure_reason, message, self._collection.resource)
         if event.type in {"ADDED", "MODIFIED"}:
-            self._put(event.object)
+            self._put(event.object, self._since, time.time())
         elif event.type == "DELETED":
             self._objects.pop(event.uid, None)
+            self._since.pop(event.uid, None)
         self._version = event.version or self._version
         self._confirm()
 
-    def _put(self, shown: Mapping[str, Any]) -> None:
+    def _put(
+        self, shown: Mapping[str, Any], before: Mapping[str, float | None], now: float | None
+    ) -> None:
         """Take an object in; one that cannot be read is not known, whatever it was before."""
         uid = ""
         try:
             uid = str(shown["metadata"]["uid"])
-            self._objects[uid] = self._decode(shown)
+            self._since[uid] = before.get(uid, now)
+            self._objects[uid] = self._decode(shown, self._since[uid])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             self._objects.pop(uid, None)
             if not self._told_garbage:
@@ -172,7 +182,7 @@ class Mirror(Generic[_K, _T]):
 async def open_mirror(
     api: KubeApi,
     collection: Collection,
-    decode: Callable[[Mapping[str, Any]], tuple[_K, _T]],
+    decode: Decode[_K, _T],
     pace: Pace = PACE,
 ) -> AsyncIterator[Mirror[_K, _T]]:
     """Keep a mirror up to date while entered, for as long as that takes; never raises.
@@ -180,9 +190,8 @@ async def open_mirror(
     Args:
         api: The API server.
         collection: What to mirror.
-        decode: Makes a key and a value of an object; raises AttributeError, KeyError,
-            TypeError or ValueError where it cannot. Such an object is left out, and the first is
-            logged.
+        decode: Raises AttributeError, KeyError, TypeError or ValueError where it cannot. Such an
+            object is left out, and the first is logged.
         pace: How often to ask.
     """
     mirror = Mirror(api, collection, decode, pace)

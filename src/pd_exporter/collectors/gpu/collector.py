@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pd_exporter.attribution.holdings import PodKey, find_holdings
+from pd_exporter.attribution.holdings import SETTLE_SECONDS, PodKey, find_holdings
 from pd_exporter.attribution.memory import Attributed, attribute
 from pd_exporter.catalogue import gpu as gpu_metrics
 from pd_exporter.collectors.gpu.problems import ERROR_REASONS, IMPLAUSIBLE, implausible_problem
@@ -38,12 +38,14 @@ class Scope:
         aliases: Other names of roles.
         all_pods: Whether pods without a role have series too.
         simulated: Whether the pods are a simulation's, and to be marked so.
+        settle_seconds: How long after a pod is there the kubelet may not tell of it yet.
     """
 
     node: str
     aliases: Mapping[str, str]
     all_pods: bool = False
     simulated: bool = False
+    settle_seconds: float = SETTLE_SECONDS
 
 
 class GpuCollector:
@@ -80,13 +82,14 @@ class GpuCollector:
         """Read all GPUs before the deadline, by the event loop's clock."""
         await self._first(deadline)
         allocations, pods = self._allocations.known(), self._pods.known()
-        held = allocations.value or ()
+        settle = self._scope.settle_seconds
         devices = list(self._gpus.devices())
-        holdings = find_holdings(held, pods, devices)
+        holdings = find_holdings(allocations, pods, devices, settle)
         wanted = holdings.shared() if self._processes else frozenset[str]()
         reading = await self._gpus.read(wanted, deadline)
         if (read := [each.device for each in reading.devices]) != devices:
-            holdings = find_holdings(held, pods, read)  # some have come, gone or changed since
+            # Some have come, gone or changed since.
+            holdings = find_holdings(allocations, pods, read, settle)
         processes = self._look_up(reading)
         attributed = attribute(reading, holdings, processes)
         counts = None
