@@ -10,7 +10,10 @@ from nats.aio.client import Client
 from pd_exporter.nvml.gpus import NvmlGpus
 from tests.exporting import Exporter, exporter_of
 from tests.fake_nvml import FakeNvml
+from tests.fakes.kube_api import KubeApi, kube_api
+from tests.fakes.kube_objects import pod
 from tests.fakes.kubelet import FakeKubelet, fake_kubelet, socket_folder
+from tests.kube import Watched, pods_of
 from tests.nvml import Driver
 from tests.podresources import PODS
 from tests.servers import NATS_VERSIONS, NatsServer, nats_server, program
@@ -82,6 +85,22 @@ def socket_path() -> Iterator[Path]:
     """A path for a socket that is not there yet."""
     with socket_folder() as folder:
         yield folder / "kubelet.sock"
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[KubeApi]:
+    """An API server of a cluster with one pod, "a"."""
+    async with kube_api() as running:
+        running.create(pod("a"))
+        yield running
+
+
+@pytest.fixture
+async def watched(api: KubeApi) -> AsyncIterator[Watched]:
+    """The pods of the node that "a" is on, watched."""
+    async with pods_of(api) as watched:
+        await watched.watches()
+        yield watched
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

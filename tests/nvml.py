@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import pytest
+
 from pd_exporter.nvml.device import GpuReading, Reason, UnitReading
 from pd_exporter.nvml.gpus import NvmlGpus, open_gpus
 from tests.fake_nvml import FakeNvml
@@ -34,6 +36,11 @@ class Driver:
             on_fatal=self.fatal.append,
             clock=lambda: self.now,
         )
+
+
+def open_fake(fake: FakeNvml, *, refresh: float = 600) -> AbstractAsyncContextManager[NvmlGpus]:
+    """Read a library's GPUs, which are not enumerated of themselves unless they are to be."""
+    return open_gpus(library=str(fake.library), refresh_seconds=refresh, on_fatal=pytest.fail)
 
 
 async def read(gpus: NvmlGpus, processes_of: Iterable[str] = (), seconds: float = 30) -> GpuReading:

@@ -1,30 +1,15 @@
 """What comes over a watch: long lines, lines that are no events, objects that cannot be read."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from pd_exporter.kube.api import MAX_EVENT_BYTES
-from tests.fakes.kube_api import KubeApi, kube_api
+from tests.fakes.kube_api import KubeApi
 from tests.fakes.kube_objects import pod
 from tests.kube import Watched, pods_of
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[KubeApi]:
-    async with kube_api() as running:
-        running.create(pod("a"))
-        yield running
-
-
-@pytest.fixture
-async def watched(api: KubeApi) -> AsyncIterator[Watched]:
-    async with pods_of(api) as watched:
-        await watched.watches()
-        yield watched
 
 
 async def test_a_long_line_is_read(api: KubeApi, watched: Watched) -> None:

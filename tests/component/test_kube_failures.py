@@ -1,6 +1,5 @@
 """What goes wrong with a Kubernetes API server, and what is still known then."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from tests.fakes.kube_objects import pod
 from tests.fakes.tls import Authority, authority
 from tests.kube import Pauses, pods_of
 from tests.servers import free_port
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[KubeApi]:
-    async with kube_api() as running:
-        running.create(pod("a"))
-        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A watch that ends, breaks, falls silent or is refused: nothing is missed, no list is polled."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -9,24 +8,10 @@ from structlog.testing import capture_logs
 
 from pd_exporter.kube.api import Timeouts
 from pd_exporter.kube.pace import Pace
-from tests.fakes.kube_api import KubeApi, kube_api
+from tests.fakes.kube_api import KubeApi
 from tests.fakes.kube_objects import pod
 from tests.kube import QUICK, Pauses, Watched, pods_of
 from tests.servers import until
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[KubeApi]:
-    async with kube_api() as running:
-        running.create(pod("a"))
-        yield running
-
-
-@pytest.fixture
-async def watched(api: KubeApi) -> AsyncIterator[Watched]:
-    async with pods_of(api) as watched:
-        await watched.watches()
-        yield watched
 
 
 def versions(api: KubeApi, verb: str) -> list[str | None]:

@@ -7,14 +7,11 @@ import threading
 import pytest
 
 from pd_exporter.nvml.device import GpuReading, Reason
-from pd_exporter.nvml.gpus import NvmlGpus, open_gpus
+from pd_exporter.nvml.gpus import NvmlGpus
 from tests import fake_nvml
 from tests.fake_nvml import GIB, FakeNvml, gpu_instance
-from tests.nvml import INIT, read, truth, used
+from tests.nvml import INIT, open_fake, read, truth, used
 from tests.servers import until
-
-NEVER = 600.0
-
 
 MEMORY = "nvmlDeviceGetMemoryInfo_v2"
 
@@ -44,9 +41,7 @@ async def until_hanging(fake: FakeNvml, calls: int) -> None:
 async def test_a_gpu_that_comes_is_found(fake: FakeNvml, by_slot: bool) -> None:
     fake.by_slot = by_slot
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=0.05, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake, refresh=0.05) as gpus:
         await until_true(gpus, fake)
         fake.gpus.insert(2, fake_nvml.gpu(11))
         fake.write()
@@ -61,9 +56,7 @@ async def test_a_gpu_that_comes_is_found(fake: FakeNvml, by_slot: bool) -> None:
 async def test_when_a_gpu_goes_the_others_keep_their_values(fake: FakeNvml, by_slot: bool) -> None:
     fake.by_slot = by_slot
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=NEVER, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake) as gpus:
         await until_true(gpus, fake)
         gone = fake.gpus.pop(1)
         fake.write()
@@ -81,9 +74,7 @@ async def test_values_stay_with_their_gpus_however_indexes_move(fake: FakeNvml) 
     fake.write()
     pool = [*fake.gpus, *(fake_nvml.gpu(number) for number in range(8, 16))]
     chance = random.Random(7)  # noqa: S311  the same in every run
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=NEVER, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake) as gpus:
         for _ in range(30):
             fake.gpus = chance.sample(pool, chance.randint(1, 16))
             for gpu in fake.gpus:
@@ -102,9 +93,7 @@ async def test_mig_instances_that_are_made_anew_are_never_taken_for_the_old(
     gpu.mig, gpu.instances = True, [gpu_instance(number, gpu=4) for number in range(1, 8)]
     fake.by_slot = by_slot
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=NEVER, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake) as gpus:
         await until_true(gpus, fake)
         gpu.instances = [gpu_instance(9, gpu=4, compute=2), gpu_instance(7, gpu=4)]
         fake.write()
@@ -128,9 +117,7 @@ async def test_turning_mig_on_or_off_changes_what_is_read(fake: FakeNvml, on: bo
     gpu.instances = [gpu_instance(1, gpu=4)]
     gpu.mig = not on
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=NEVER, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake) as gpus:
         await until_true(gpus, fake)
         gpu.mig = on
         fake.write()
@@ -148,9 +135,7 @@ async def test_a_driver_that_was_loaded_anew_is_used_anew(
 ) -> None:
     fake.by_slot = by_slot
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=NEVER, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake) as gpus:
         await until_true(gpus, fake)
         fake.reload_driver("590.1")
         if swap:
@@ -168,9 +153,7 @@ async def test_a_driver_that_was_loaded_anew_is_used_anew(
 async def test_gpus_that_change_places_while_they_are_read_give_no_values(fake: FakeNvml) -> None:
     fake.by_slot = True
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=NEVER, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake) as gpus:
         await until_true(gpus, fake)
         fake.hang(function=MEMORY)
         fake.write()
@@ -187,9 +170,7 @@ async def test_gpus_that_change_places_while_they_are_read_give_no_values(fake: 
 async def test_gpus_that_are_back_in_their_places_give_no_values_of_others(fake: FakeNvml) -> None:
     fake.by_slot = True
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=NEVER, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake) as gpus:
         await until_true(gpus, fake)
         fake.gpus.reverse()
         fake.hang(function="nvmlDeviceGetUUID")
@@ -206,9 +187,7 @@ async def test_gpus_that_are_back_in_their_places_give_no_values_of_others(fake:
 async def test_what_is_read_across_an_initialisation_is_not_relied_on(fake: FakeNvml) -> None:
     fake.by_slot = True
     fake.write()
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=0.05, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake, refresh=0.05) as gpus:
         await until_true(gpus, fake)
         fake.hang(function=MEMORY)
         fake.write()
@@ -233,9 +212,7 @@ async def test_what_is_read_across_an_initialisation_is_not_relied_on(fake: Fake
 
 async def test_nothing_is_wrong_while_nvml_is_initialised_again_and_again(fake: FakeNvml) -> None:
     fake.by_slot = True
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=0.01, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake, refresh=0.01) as gpus:
         for load in range(30):
             fake.reload_driver(f"590.{load}")
             fake.gpus.reverse()
@@ -247,9 +224,7 @@ async def test_nothing_is_wrong_while_nvml_is_initialised_again_and_again(fake: 
 
 
 async def test_threads_of_gpus_that_went_end(fake: FakeNvml) -> None:
-    async with open_gpus(
-        library=str(fake.library), refresh_seconds=0.05, on_fatal=pytest.fail
-    ) as gpus:
+    async with open_fake(fake, refresh=0.05) as gpus:
         await until_true(gpus, fake)
         gone = fake.gpus.pop()
         fake.write()
