@@ -61,10 +61,88 @@ def test_who_holds_it_alone_has_all_of_it() -> None:
 def test_of_a_shared_gpu_each_has_its_processes() -> None:
     processes = Process(1, 20 * GIB), Process(2, 30 * GIB), Process(3, 2 * GIB)
 
-    attributed = attribute(reading(*processes), holders("a", "b", "idle"), PROCESSES)
+    attributed = attribute(reading(*processes, used=52), holders("a", "b", "idle"), PROCESSES)
 
     assert used(attributed) == {"a": ("process", 20), "b": ("process", 30), "idle": ("process", 0)}
     assert attributed.implausible == {}
+
+
+UNEXPLAINED: dict[str, tuple[int, list[Process], Places]] = {
+    "more is in use than any process has": (54, [Process(1, 20 * GIB), Process(2, 32 * GIB)], {}),
+    "a process does not tell": (52, [Process(1, 52 * GIB), Process(3, None)], {}),
+    "a process has nothing, which none has": (52, [Process(1, 52 * GIB), Process(3, 0)], {}),
+    "a stranger's process": (
+        52,
+        [Process(1, 20 * GIB), Process(9, 32 * GIB)],
+        {9: PodProcess("x")},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNEXPLAINED)
+def test_where_not_all_is_explained_nothing_is_seen_is_not_0(case: str) -> None:
+    """What nobody accounts for may be its own."""
+    in_use, processes, more = UNEXPLAINED[case]
+    whole = reading(*processes, used=in_use)
+
+    attributed = attribute(whole, holders("a", "idle"), PROCESSES | more)
+
+    assert used(attributed)["a"][1] is not None
+    assert used(attributed)["idle"] == ("process", None)
+
+
+def slot(name: str, uid: str = "") -> Holding:
+    """A holding by one of several ids of the unit; without a uid the API does not tell the pod."""
+    pod = Pod("default", name, uid, {}, {}) if uid else None
+    return Holding("default", name, "main", "nvidia.com/gpu", pod, exclusive=False)
+
+
+def test_a_process_of_another_pod_shows_that_a_unit_is_shared() -> None:
+    """The kubelet has not told of the other one yet."""
+    alone = Holdings({UNIT.uuid: [slot("a", "uid-a")]})
+    processes = Process(1, 20 * GIB), Process(2, 40 * GIB)
+
+    assert used(attribute(reading(*processes), alone, PROCESSES)) == {"a": ("process", 20)}
+    assert used(attribute(reading(processes[0]), alone, PROCESSES)) == {"a": ("device", 60)}
+
+
+def test_a_holder_whose_uid_nobody_told_may_be_whose_the_processes_are() -> None:
+    alone = Holdings({UNIT.uuid: [slot("a")]})
+    processes = Process(1, 20 * GIB), Process(2, 40 * GIB)
+
+    assert used(attribute(reading(processes[0]), alone, PROCESSES)) == {"a": ("device", 60)}
+    assert used(attribute(reading(*processes), alone, PROCESSES)) == {"a": ("process", None)}
+
+
+def test_a_unit_whose_processes_were_not_read_gives_nobody_a_value() -> None:
+    for unread in (UnitReading(UNIT, memory()), UnitReading(UNIT, None, (Process(1, GIB),))):
+        whole = GpuReading("", (DeviceReading(DEVICE, (unread,)),))
+
+        attributed = attribute(whole, holders("a", "b"), PROCESSES)
+
+        assert used(attributed) == {"a": ("process", None), "b": ("process", None)}
+        assert attributed.implausible == {}
+
+
+@pytest.mark.parametrize(
+    ("seen", "in_use", "plausible"),
+    [
+        (61, 60, True),  # 1.6 of 80 GiB is 2 %
+        (62, 60, False),
+        (30, 60, True),  # 1 GiB need be nobody's, and half of the rest
+        (28, 60, False),
+        (0, 1, True),
+        (0, 3, False),
+    ],
+)
+def test_how_far_processes_may_be_from_what_is_in_use(
+    seen: int, in_use: int, plausible: bool
+) -> None:
+    processes = [Process(1, seen * GIB)] if seen else []
+
+    attributed = attribute(reading(*processes, used=in_use), holders("a", "b"), PROCESSES)
+
+    assert (attributed.implausible == {}) == plausible
 
 
 def test_without_processes_a_shared_gpu_is_nobody_s() -> None:
@@ -150,7 +228,7 @@ def test_a_gpu_that_was_not_read_has_holders_without_values() -> None:
     assert (use.attribution, use.used, use.limit) == (Attribution.DEVICE, None, None)
 
 
-SIZES = st.lists(st.integers(0, 8), max_size=6)
+SIZES = st.lists(st.integers(1, 8), max_size=6)
 
 
 @given(mine=SIZES, others=SIZES, hosts=SIZES)

@@ -18,7 +18,7 @@ from pd_exporter.kubelet.annotations import (
     assignments,
     malformed,
 )
-from pd_exporter.kubelet.deviceids import is_gpu_resource, parse_device_id, resolve
+from pd_exporter.kubelet.deviceids import DRA_DRIVER, is_gpu_resource, parse_device_id, resolve
 from pd_exporter.nvml.device import Device, Unit
 
 PodKey = tuple[str, str]
@@ -63,7 +63,7 @@ class Holding:
         resource: By which resource, as the kubelet names it.
         pod: The pod as the Kubernetes API knows it; None while it does not tell.
         share: What the pod's annotations say of its share; None where it may use all.
-        exclusive: Whether the device id is the unit's only one: nobody else can hold it.
+        exclusive: Whether nobody else can hold the unit: its device id is its only one.
     """
 
     namespace: str
@@ -91,29 +91,33 @@ class Holdings:
     Attributes:
         by_unit: The pods on each unit that is held, by the unit's uuid.
         unresolved: For people, the device ids that name no unit, by why that is.
-        strangers: Uuids of units of which also a pod has a part that the Kubernetes API does not
-            have: one that has ended, or is so new that it has not yet been told of.
-        newcomers: Whether there are pods that are younger than what the kubelet told.
+        absent: Pods that the kubelet gave a unit and that the Kubernetes API does not have, by the
+            unit's uuid: they have ended, or are so new that they were not yet told of.
+        outdated: Whether devices may have been given to pods since the kubelet was asked.
     """
 
     by_unit: Mapping[str, Sequence[Holding]] = field(default_factory=dict)
     unresolved: Mapping[Unresolved, Sequence[str]] = field(default_factory=dict)
-    strangers: frozenset[str] = frozenset()
-    newcomers: bool = False
+    absent: Mapping[str, Sequence[PodKey]] = field(default_factory=dict)
+    outdated: bool = False
 
     def is_shared(self, uuid: str) -> bool:
         """Whether several pods hold a unit, or may: while it is unknown what some pod holds.
 
         A pod whose device is not known may be on any unit that can be shared at all.
         """
-        holders = self.by_unit.get(uuid, ())
-        unknown = self.newcomers or uuid in self.strangers
+        unknown = self.outdated or uuid in self.absent
         unknown |= Unresolved.SHAPE in self.unresolved or Unresolved.ANNOTATION in self.unresolved
-        return len(holders) > 1 or (unknown and any(not each.exclusive for each in holders))
+        return len(self.by_unit.get(uuid, ())) > 1 or (unknown and self._can_be_shared(uuid))
 
-    def shared(self) -> frozenset[str]:
-        """Uuids of the units that are shared."""
-        return frozenset(uuid for uuid in self.by_unit if self.is_shared(uuid))
+    def divisible(self) -> frozenset[str]:
+        """Uuids of the units that are shared or can be: their processes tell who is on them."""
+        return frozenset(
+            uuid for uuid in self.by_unit if self.is_shared(uuid) or self._can_be_shared(uuid)
+        )
+
+    def _can_be_shared(self, uuid: str) -> bool:
+        return any(not each.exclusive for each in self.by_unit.get(uuid, ()))
 
 
 def find_holdings(
@@ -143,7 +147,7 @@ def find_holdings(
     new = {key for key, pod in told.items() if _is_newer(pod, settled_by)}
     by_unit: dict[str, list[Holding]] = defaultdict(list)
     unresolved: dict[Unresolved, list[str]] = defaultdict(list)
-    strangers: set[str] = set()
+    absent: dict[str, list[PodKey]] = defaultdict(list)
     for key, of_pod in by_pod.items():
         if key in new:
             continue
@@ -151,13 +155,15 @@ def find_holdings(
         claims = _Claims(devices)
         claims.add(of_pod, pod)
         if pod is None and pods.value is not None and pods.problem is None:
-            strangers.update(uuid for uuid, _ in claims.holdings(key, None))
+            for uuid, _ in claims.holdings(key, None):
+                absent[uuid].append(key)
             continue
         for uuid, holding in claims.holdings(key, pod):
             by_unit[uuid].append(holding)
         for why, text in claims.unresolved:
             unresolved[why].append(f"{text} ({key[0]}/{key[1]})")
-    return Holdings(by_unit, unresolved, frozenset(strangers), bool(new))
+    outdated = bool(new) or allocations.problem is not None
+    return Holdings(by_unit, unresolved, absent, outdated)
 
 
 def _is_newer(pod: Pod, settled_by: float | None) -> bool:
@@ -193,7 +199,9 @@ class _Claims:
             elif ref is None:
                 self.unresolved.append((Unresolved.SHAPE, allocation.device_id))
             elif unit := resolve(ref, self._devices):
-                self._claim(unit, allocation, exclusive=not ref.shared)
+                # Compute instances share a GPU instance, and pods share claims.
+                several = ref.shared or unit.aliases or allocation.resource == DRA_DRIVER
+                self._claim(unit, allocation, exclusive=not several)
             else:
                 self.unresolved.append((Unresolved.DEVICE, allocation.device_id))
         if counters:

@@ -85,7 +85,7 @@ def attribute(
             of_unit = read.get(unit.uuid, UnitReading(unit))
             holders = holdings.by_unit.get(unit.uuid, ())
             how, used = Attribution.DEVICE, {each.uid: _used(of_unit) for each in holders}
-            if holdings.is_shared(unit.uuid):
+            if holdings.is_shared(unit.uuid) or _has_strangers(of_unit, processes, holders):
                 how, used = Attribution.NONE, {}
                 if processes is not None:
                     how = Attribution.PROCESS
@@ -119,14 +119,40 @@ def _sums(
     if reading.memory is None or reading.processes is None:
         return {}
     _check(reading.memory, reading.processes, processes)
-    sums: dict[str, int | None] = {each.uid: 0 for each in holders if each.uid}
+    sums: dict[str, int | None] = {}
     for process in reading.processes:
         place = processes[process.pid]
-        if isinstance(place, PodProcess) and place.pod_uid in sums:
-            before = sums[place.pod_uid]
-            known = before is not None and process.used is not None
+        if isinstance(place, PodProcess):
+            before = sums.get(place.pod_uid, 0)
+            # A context takes memory: a process that has none does not tell it.
+            known = before is not None and bool(process.used)
             sums[place.pod_uid] = (before or 0) + (process.used or 0) if known else None
-    return sums
+    told = sum(process.used or 0 for process in reading.processes)
+    if (
+        all(process.used for process in reading.processes)
+        and told + OVERHEAD_BYTES >= reading.memory.used
+        and not _has_strangers(reading, processes, holders)
+    ):  # only where all that is in use is somebody's, is nothing the truth about the others
+        for holder in holders:
+            sums.setdefault(holder.uid, 0)
+    return {each.uid: sums.get(each.uid) for each in holders if each.uid}
+
+
+def _has_strangers(
+    reading: UnitReading,
+    processes: Mapping[int, PodProcess | NotInPod] | None,
+    holders: Sequence[Holding],
+) -> bool:
+    """Whether there are processes of pods that are not known to hold the unit.
+
+    They may also be those of a holder that was made anew under its name, or whose uid nobody told.
+    """
+    if processes is None or reading.processes is None:
+        return False
+    places = (processes[process.pid] for process in reading.processes)
+    found = {place.pod_uid for place in places if isinstance(place, PodProcess)}
+    nameless = sum(not each.uid for each in holders)
+    return len(found - {each.uid for each in holders}) > nameless
 
 
 def _check(

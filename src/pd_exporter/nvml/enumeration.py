@@ -72,6 +72,7 @@ class Enumeration:
         self._again = asyncio.Event()
         self._initialise = True
         self._failed = 0
+        self._twice = False
         self._worker = Worker("nvml")
         self._openers: list[Worker] = []
 
@@ -169,33 +170,40 @@ class Enumeration:
     def _settle(self, outcomes: Sequence[OpenDevice | BaseException]) -> None:
         """Take over what was found; a device that could not be opened is what it was before."""
         opened = {device.device.uuid for device in outcomes if isinstance(device, OpenDevice)}
-        before = self.known
+        before, self.known = self.known, {}
         held = [known for uuid, known in before.items() if uuid not in opened]
-        self.known, nameless = {}, []
+        taken: set[str] = set()
+        nameless, twice = [], False
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, OpenDevice):
-                uuid = outcome.device.uuid
-                if uuid in self.known:  # indexes moved while devices were opened by theirs
-                    self._again.set()
+                uuids = _uuids(outcome.device)
+                if uuids.isdisjoint(taken):
+                    self.known[outcome.device.uuid] = _opened(outcome, before)
                 else:
-                    self.known[uuid] = _opened(outcome, before)
+                    twice = True
+                    why = f"GPU {index}: another one is also {min(uuids & taken)}."
+                    nameless.append(Failure(Reason.CHANGED, why))
+                taken |= uuids
                 continue
             failure = failure_of(outcome)
             known = next((known for known in held if known.device.index == index), None)
             if known is None:
                 nameless.append(Failure(failure.reason, f"GPU {index}: {failure.message}"))
                 continue
-            held.remove(known)
             self.known[known.device.uuid] = known
             if known.opened is None:
                 known.failure = failure
-        for known in held:
-            _log.info("GPU gone", uuid=known.device.uuid, index=known.device.index)
-            known.worker.end()
-        self.nameless = None
-        if nameless:
-            words = " ".join(failure.message for failure in nameless)
-            self.nameless = Failure(nameless[0].reason, f"Not every GPU can be identified. {words}")
+        self._forget(before)
+        if twice and not self._twice:  # indexes may have moved while devices were opened by theirs
+            self._again.set()
+        self._twice = twice
+        self.nameless = _missing(nameless)
+
+    def _forget(self, before: Mapping[str, Known]) -> None:
+        for uuid, known in before.items():
+            if uuid not in self.known:
+                _log.info("GPU gone", uuid=uuid, index=known.device.index)
+                known.worker.end()
 
     def _close_devices(self, failure: Failure) -> None:
         for known in self.known.values():
@@ -208,6 +216,17 @@ def _begin(library: Library, *, initialise: bool) -> tuple[str, int]:
     if initialise:
         library.initialise()
     return told(library.driver_version) or "", library.count()
+
+
+def _missing(nameless: Sequence[Failure]) -> Failure | None:
+    if not nameless:
+        return None
+    words = " ".join(failure.message for failure in nameless)
+    return Failure(nameless[0].reason, f"Not every GPU can be identified. {words}")
+
+
+def _uuids(device: Device) -> set[str]:
+    return {device.uuid}.union(*((unit.uuid, *unit.aliases) for unit in device.units))
 
 
 def _is_library_wide(outcome: OpenDevice | BaseException) -> bool:

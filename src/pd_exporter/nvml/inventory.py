@@ -56,6 +56,12 @@ def open_device(library: Library, index: int) -> OpenDevice:
     uuid = library.uuid(handle)
     mig = _mig_mode(library, handle)
     units = tuple(_instances(library, handle)) if mig else (OpenUnit(Unit(uuid), (handle,)),)
+    names = [
+        uuid,
+        *(name for each in units if mig for name in (each.unit.uuid, *each.unit.aliases)),
+    ]
+    if not all(names) or len(set(names)) != len(names):
+        raise NvmlError(Code.UNKNOWN, "nvmlDeviceGetUUID", f"empty or not unique: {names}")
     addressing = told(lambda: library.addressing(handle))
     device = Device(
         uuid=uuid,
@@ -138,4 +144,6 @@ def told(call: Callable[[], _T]) -> _T | None:
     except NvmlError as error:
         if error.reason in {Reason.LOST, Reason.DRIVER}:
             raise
+        return None
+    except UnicodeDecodeError:  # pynvml decodes what the driver calls a device
         return None

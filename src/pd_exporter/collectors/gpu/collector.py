@@ -85,7 +85,7 @@ class GpuCollector:
         settle = self._scope.settle_seconds
         devices = list(self._gpus.devices())
         holdings = find_holdings(allocations, pods, devices, settle)
-        wanted = holdings.shared() if self._processes else frozenset[str]()
+        wanted = holdings.divisible() if self._processes else frozenset[str]()
         reading = await self._gpus.read(wanted, deadline)
         if (read := [each.device for each in reading.devices]) != devices:
             # Some have come, gone or changed since.
@@ -102,7 +102,7 @@ class GpuCollector:
             kubelet_reading(
                 self._scope.node, allocations, holdings, simulated=self._scope.simulated
             ),
-            kubernetes_reading(self._scope.node, pods, simulated=self._scope.simulated),
+            kubernetes_reading(self._scope.node, pods, holdings, simulated=self._scope.simulated),
             *self._of_devices(reading, attributed, counts),
             *self._of_pods(attributed),
         ]
@@ -134,10 +134,9 @@ class GpuCollector:
         self, reading: GpuReading, attributed: Attributed, counts: Mapping[str, int] | None
     ) -> Iterator[Reading]:
         """Give the devices' readings, and count what failed."""
-        before, self._errors = self._errors, {}
         for device in reading.devices:
             uuid = device.device.uuid
-            errors = self._errors[uuid] = before.get(uuid) or dict.fromkeys(ERROR_REASONS, 0)
+            errors = self._errors.setdefault(uuid, dict.fromkeys(ERROR_REASONS, 0))
             for reason in _failed(device, attributed):
                 errors[reason] += 1
             readings = DeviceReadings(self._scope.node, self._gpus.backend, reading.driver, device)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pd_exporter.attribution.holdings import Unresolved
+from pd_exporter.attribution.holdings import PodKey, Unresolved
 from pd_exporter.nvml.device import Failure, Reason
 from pd_exporter.reading import Problem
 
@@ -48,6 +48,25 @@ _UNRESOLVED: Mapping[Unresolved, tuple[str, str]] = {
 }
 
 
+NOT_YET = Problem(
+    "starting",
+    "It was asked for the first time and has not answered yet.",
+    "Wait; if it does not answer within a minute, the reason shows here.",
+)
+
+
+def absent_problem(node: str, absent: Mapping[str, Sequence[PodKey]]) -> Problem:
+    """Say that the API has none of the pods to which the kubelet gave GPUs."""
+    names = sorted({f"{namespace}/{name}" for keys in absent.values() for namespace, name in keys})
+    return Problem(
+        "absent",
+        f"None of the pods that hold GPUs ({', '.join(names[:MAX_NAMED])}) is among those that the"
+        f" Kubernetes API has on node {node}.",
+        "Give the node's name in Kubernetes as gpu.node (spec.nodeName, by the downward API); it"
+        " need not be the hostname.",
+    )
+
+
 def failure_problem(failure: Failure) -> Problem:
     """Say why something was not read."""
     return Problem(failure.reason.value, failure.message, _CURES[failure.reason])
@@ -58,8 +77,8 @@ def implausible_problem(why: str) -> Problem:
     return Problem(
         IMPLAUSIBLE,
         f"The GPU's memory cannot be divided among its pods: {why}.",
-        "The exporter has to be in the host's PID namespace (hostPID: true); if it is, this driver"
-        " does not tell the memory of processes, and only the GPU's own series can be had.",
+        "If this lasts: the exporter has to be in the host's PID namespace (hostPID: true). If it"
+        " is, the driver does not tell the memory of processes: only the GPU's series are left.",
     )
 
 

@@ -5,7 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pd_exporter.attribution.holdings import Holdings, Unresolved
 from pd_exporter.attribution.memory import PodUse
 from pd_exporter.catalogue import gpu as gpu_metrics
-from pd_exporter.collectors.gpu.problems import failure_problem, unresolved_problem
+from pd_exporter.collectors.gpu.problems import (
+    NOT_YET,
+    absent_problem,
+    failure_problem,
+    unresolved_problem,
+)
 from pd_exporter.identity import Identity
 from pd_exporter.known import Known
 from pd_exporter.nvml.device import DeviceReading, Failure, GpuReading, Reason, Unit, UnitReading
@@ -44,15 +49,23 @@ def kubelet_reading(
         for reason in Unresolved:
             count = len(holdings.unresolved.get(reason, ()))
             samples.append(gpu_metrics.UNRESOLVED.sample(count, {"node": node, "reason": reason}))
-    problem = known.problem or unresolved_problem(holdings.unresolved)
+    problem = _not_known(known) or unresolved_problem(holdings.unresolved)
     return Reading(marked("kubelet", simulated=simulated), samples, problem, {"node": node})
 
 
-def kubernetes_reading(node: str, known: Known[object], *, simulated: bool) -> Reading:
-    """Tell whether the Kubernetes API tells the node's pods."""
+def kubernetes_reading(
+    node: str, known: Known[object], holdings: Holdings, *, simulated: bool
+) -> Reading:
+    """Tell whether the Kubernetes API tells the node's pods, those that hold GPUs included."""
+    problem = _not_known(known)
+    if problem is None and holdings.absent and not holdings.by_unit:
+        problem = absent_problem(node, holdings.absent)
     samples = list(_source(node, "kubernetes", known))
-    subject = marked("Kubernetes API", simulated=simulated)
-    return Reading(subject, samples, known.problem, {"node": node})
+    return Reading(marked("Kubernetes API", simulated=simulated), samples, problem, {"node": node})
+
+
+def _not_known(known: Known[object]) -> Problem | None:
+    return known.problem or (NOT_YET if known.value is None else None)
 
 
 def marked(subject: str, *, simulated: bool) -> str:
