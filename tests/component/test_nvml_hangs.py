@@ -31,6 +31,21 @@ async def test_a_hung_gpu_costs_no_other_and_no_second_thread(driver: Driver) ->
         assert driver.fake.hanging() == 0
 
 
+async def test_a_reading_in_a_hurry_costs_the_next_one_nothing(driver: Driver) -> None:
+    async with driver.open() as gpus:
+        await read(gpus)
+        driver.fake.hang(driver.fake.gpus[SICK], V2)
+        driver.fake.write()
+        hurried = await read(gpus, seconds=0.01)
+        patient = asyncio.create_task(read(gpus))
+        await asyncio.sleep(0)  # it waits behind the other one's call
+        driver.fake.heal()
+        driver.fake.write()
+
+        assert reasons(hurried)[SICK] is Reason.HUNG
+        assert used(await patient) == truth(driver.fake)
+
+
 async def test_readings_that_wait_behind_a_hung_one_leave_nothing_behind(driver: Driver) -> None:
     async with driver.open() as gpus:
         await read(gpus)

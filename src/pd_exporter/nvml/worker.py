@@ -1,13 +1,18 @@
 """Threads for calls that may hang for ever."""
 
 import asyncio
+import math
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from pd_exporter.nvml.errors import HungError
+
+HUNG_SECONDS = 2.0
+"""How long a call that was given up may still come back before its thread counts as hung."""
 
 _T = TypeVar("_T")
 
@@ -22,13 +27,24 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._now: Future[Any] | None = None
+        self._began = 0.0
         self._given_up: Future[Any] | None = None
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     @property
     def hung(self) -> bool:
-        """Whether it still is in a call that was given up."""
-        return self._given_up is not None and not self._given_up.done()
+        """Whether it has long been in a call that was given up."""
+        return self.patience <= 0
+
+    @property
+    def patience(self) -> float:
+        """Seconds until a call that was given up counts as hung; infinite where there is none.
+
+        Who gave it up may only have been in a hurry, which is to cost nobody else the GPU.
+        """
+        if self._given_up is None or self._given_up.done():
+            return math.inf
+        return self._began + HUNG_SECONDS - time.monotonic()
 
     def submit(self, call: Callable[[], _T]) -> asyncio.Future[_T]:
         """Have a call made after those before it; if cancelled before its turn it is not made."""
@@ -49,6 +65,7 @@ class Worker:
             future, call = asked
             if not future.set_running_or_notify_cancel():
                 continue
+            self._began = time.monotonic()
             self._now = future
             try:
                 future.set_result(call())
@@ -69,15 +86,27 @@ async def answers(
         In the order of the calls: the result, what it raised, or HungError.
     """
     asked = [(worker, None if worker.hung else worker.submit(call)) for worker, call in calls]
-    futures = [future for _, future in asked if future is not None]
     try:
-        if futures:
-            await asyncio.wait(futures, timeout=max(0.0, seconds))
+        await _wait({future: worker for worker, future in asked if future is not None}, seconds)
         return [_outcome(future) for _, future in asked]
     finally:
         for worker, future in asked:
             if future is not None and future.cancel():
                 worker.give_up()
+
+
+async def _wait(pending: Mapping[asyncio.Future[Any], Worker], seconds: float) -> None:
+    """Wait for answers, though not for those of workers that turn out to hang."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    while pending and (left := end - clock()) > 0:
+        least = min(worker.patience for worker in pending.values())
+        await asyncio.wait(pending, timeout=max(0.0, min(left, least)))
+        pending = {
+            future: worker
+            for future, worker in pending.items()
+            if not future.done() and not worker.hung
+        }
 
 
 def _outcome(future: asyncio.Future[Any] | None) -> Any:
