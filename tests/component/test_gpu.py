@@ -380,5 +380,86 @@ async def test_a_version_mismatch_ends_the_exporter(node: GpuNode) -> None:
     assert len(node.fatal) == 1
 
 
+async def test_errors_are_counted_and_never_fall(node: GpuNode) -> None:
+    lost = node.nvml.gpus[0]
+    errors = {"uuid": lost.uuid, "reason": "lost"}
+    await node.shows("pd_gpu_errors_total", 0, **errors)
+    node.nvml.fail(15, lost)
+    node.nvml.write()
+    for count in (1, 2, 3):
+        assert (await node.scrape()).value("pd_gpu_errors_total", **errors) == count
+
+    node.nvml.gpus.remove(lost)
+    node.nvml.write()
+    await node.shows("pd_gpu_errors_total", None, **errors)
+    node.nvml.gpus.insert(0, lost)
+    node.nvml.heal()
+    node.nvml.write()
+    page = await node.shows("pd_gpu_up", 1, uuid=lost.uuid)
+    assert page.value("pd_gpu_errors_total", **errors) >= 3
+
+
+async def test_a_wrong_name_of_the_node_is_told(tmp_path: Path) -> None:
+    async with gpu_node(tmp_path) as node:
+        elsewhere = role_pod("decode", 0)
+        elsewhere["spec"]["nodeName"] = "node-a.example"
+        node.hold({DECODE: [uuid(node, 0)]}, [elsewhere])
+
+        async def told() -> bool:
+            return "Kubernetes API" in await node.problems()
+
+        await until(told, "the problem")
+        problem = (await node.problems())["Kubernetes API"]
+
+    assert problem.reason == "absent"
+    assert f"default/{DECODE}" in problem.message
+    assert "gpu.node" in problem.cure
+
+
+async def test_a_source_that_has_not_answered_yet_is_not_well(tmp_path: Path) -> None:
+    def hang(node: GpuNode) -> None:
+        node.kubelet.hang()
+        node.api.hang("list")
+
+    async with gpu_node(tmp_path, prepare=hang) as node:
+        (outcome,) = (await node.snapshot(budget=0.5)).outcomes
+        problems = {each.subject: each.problem for each in outcome.readings if each.problem}
+        node.kubelet.answer()
+
+    assert [problems[name].reason for name in ("kubelet", "Kubernetes API")] == ["starting"] * 2
+
+
+async def test_clients_of_mps_are_processes_too(node: GpuNode) -> None:
+    await share_gpu_0(node)
+    for process in node.nvml.gpus[0].processes:
+        process.mps = True
+    node.nvml.write()
+
+    page = await node.shows(USED, 20 * GIB, role="prefill")
+
+    assert page.value(USED, role="decode") == 29 * GIB
+
+
+async def test_pods_that_share_a_claim_are_divided_by_their_processes(node: GpuNode) -> None:
+    await share_gpu_0(node)
+    claim = KubeletContainer(claimed=[ClaimedDevice("gpu-0")])
+    node.kubelet.pods = [KubeletPod(name, [claim]) for name in (PREFILL, DECODE)]
+
+    page = await node.shows(USED, 20 * GIB, role="prefill")
+
+    assert page.value(POD_INFO, role="decode", resource="gpu.nvidia.com") == 1
+
+
+async def test_a_quota_of_hami_is_the_limit(node: GpuNode) -> None:
+    made = role_pod("decode", 0)
+    allocated = f"{uuid(node, 1)},NVIDIA,4096,30:;"
+    made["metadata"]["annotations"] = {"hami.io/vgpu-devices-allocated": allocated}
+    node.hold({DECODE: [f"{uuid(node, 0)}-3"]}, [made])
+
+    page = await node.shows(LIMIT, 4 * GIB, pod=DECODE, uuid=uuid(node, 1))
+
+    assert page.value(USED, pod=DECODE) == 2 * GIB
+
+
 def test_uids_differ() -> None:
     assert uid_of(PREFILL) != uid_of(DECODE)

@@ -13,8 +13,16 @@ import yaml
 
 from tests.exposition import Page
 from tests.fake_nvml import GIB, FakeNvml
-from tests.fakes.kubelet import fake_kubelet, gpu_pod
-from tests.gpu_node import NODE
+from tests.fakes.kube_api import KubeApi, kube_api
+from tests.fakes.kube_objects import pod
+from tests.fakes.kubelet import (
+    FakeKubelet,
+    KubeletContainer,
+    KubeletPod,
+    fake_kubelet,
+    gpu_pod,
+)
+from tests.gpu_node import NODE, role_pod
 from tests.process import ExporterProcess, exporter_process
 from tests.servers import run, until
 
@@ -54,6 +62,60 @@ async def test_it_serves_the_gpus_of_the_node(process: ExporterProcess) -> None:
     assert page.value("pd_node_source_up", source="kubernetes") == 0
     process.process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.process.wait(), 10) == 0
+
+
+@contextlib.asynccontextmanager
+async def node_process(
+    folder: Path, nvml: FakeNvml, kubelet: FakeKubelet, api: KubeApi, **gpu: object
+) -> AsyncIterator[ExporterProcess]:
+    """The exporter in a cluster whose API wants a token."""
+    api.token = "sesame"
+    (folder / "token").write_text("sesame")
+    config = folder / "pd-exporter.yaml"
+    document = {
+        "gpu": {"node": NODE, "kubelet_socket": str(kubelet.socket), **gpu},
+        "kubernetes": {"server": api.url, "token_file": "token"},
+        "role_aliases": {"generator": "decode"},
+    }
+    config.write_text(yaml.safe_dump(document))
+    async with exporter_process(config, nvml.environment) as running:
+        yield running
+
+
+async def test_every_key_of_the_configuration_does_what_it_says(
+    tmp_path: Path, nvml: FakeNvml
+) -> None:
+    share = {"ALIYUN_COM_GPU_MEM_IDX": "1", "ALIYUN_COM_GPU_MEM_POD": "20"}
+    decode = role_pod("generator", 0)
+    decode["metadata"]["annotations"] = share | {"ALIYUN_COM_GPU_MEM_DEV": "80"}
+    name = str(decode["metadata"]["name"])
+    counter = KubeletContainer({"aliyun.com/gpu-mem": [f"{nvml.gpus[0].uuid}-_-0"]})
+    pods = [KubeletPod(name, [counter]), gpu_pod("notebook", nvml.gpus[0].uuid)]
+    choices = {"all_pods": True, "process_attribution": "always"}
+    async with kube_api() as api:
+        api.create(decode)
+        api.create(pod("notebook", node=NODE))
+        with fake_kubelet(pods) as kubelet:
+            async with node_process(tmp_path, nvml, kubelet, api, **choices) as process:
+                page = await scrape(process)
+
+    assert page.value("pd_pod_gpu_memory_limit_bytes", pod=name, role="decode") == 20 * GIB
+    assert page.value(USED, pod="notebook", role="") == 1 * GIB
+    assert page.value("pd_node_source_up", source="processes") == 1
+    assert page.value("pd_node_source_up", source="kubernetes") == 1
+
+
+async def test_a_node_with_its_defaults(tmp_path: Path, nvml: FakeNvml) -> None:
+    async with kube_api() as api:
+        api.create(pod("notebook", node=NODE))
+        with fake_kubelet([gpu_pod("notebook", nvml.gpus[0].uuid)]) as kubelet:
+            never = {"process_attribution": "never"}
+            async with node_process(tmp_path, nvml, kubelet, api, **never) as process:
+                page = await scrape(process)
+
+    assert page.get(USED) is None
+    assert page.value("pd_gpu_pods", uuid=nvml.gpus[0].uuid) == 1
+    assert page.value("pd_node_source_up", source="processes") == 0
 
 
 async def test_only_what_the_half_needs_is_imported(process: ExporterProcess) -> None:

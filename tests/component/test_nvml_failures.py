@@ -3,6 +3,7 @@
 import pytest
 
 from pd_exporter.nvml.device import Reason
+from tests.fake_nvml import gpu_instance
 from tests.nvml import INIT, SICK, V2, Driver, read, reasons, truth, until_read, used
 from tests.servers import until
 
@@ -182,3 +183,34 @@ async def test_a_library_that_comes_late_is_found(driver: Driver) -> None:
         driver.fake.install()
         reading = await until_read(gpus, lambda it: it.failure is None, "the library")
         assert used(reading) == truth(driver.fake)
+
+
+async def test_two_gpus_of_one_name_are_told_and_looked_at_again_but_once(driver: Driver) -> None:
+    driver.fake.gpus[5].uuid = driver.fake.gpus[SICK].uuid
+    driver.fake.write()
+    async with driver.open() as gpus:
+        count = "nvmlDeviceGetCount_v2"
+        before = driver.fake.calls(count)
+        reading = await until_read(
+            gpus, lambda it: driver.fake.calls(count) >= before + 2, "a second look"
+        )
+        for _ in range(20):
+            reading = await read(gpus)
+
+        assert reading.failure is not None
+        assert f"GPU 5: another one is also {driver.fake.gpus[5].uuid}" in reading.failure.message
+        assert len(reading.devices) == 7
+        assert driver.fake.calls(count) <= before + 3
+
+
+async def test_a_mig_instance_of_its_gpu_s_name_is_not_read(driver: Driver) -> None:
+    sick = driver.fake.gpus[SICK]
+    sick.mig, sick.instances = True, [gpu_instance(1, gpu=SICK)]
+    sick.instances[0].compute[0].uuid = sick.uuid
+    driver.fake.write()
+    async with driver.open() as gpus:
+        reading = await read(gpus)
+
+    assert used(reading) == truth(driver.fake, but=SICK)
+    assert reading.failure is not None
+    assert "not unique" in reading.failure.message

@@ -31,6 +31,8 @@ SPLIT = Device(
     uuid=OTHER_GPU, index=0, minor=1, model="H100", addressing="", mig=True, units=(LARGE, SMALL)
 )
 NODE = (SPLIT, WHOLE)
+ALIGNED = (replace(WHOLE, index=0), replace(SPLIT, index=1))
+"""The same, with indexes as minor numbers."""
 
 
 @pytest.mark.parametrize(
@@ -55,19 +57,23 @@ NODE = (SPLIT, WHOLE)
         ),
         (f"{GPU}-_-17", "aliyun.com/gpu-mem", DeviceRef(shared=True, counter=True)),
         (f"{GPU}-9", "nvidia.com/gpu", DeviceRef(shared=True, counter=True)),
-        ("gpu-0", DRA_DRIVER, DeviceRef(minor=0)),
-        ("gpu-1-mig-1g5gb-19-4", DRA_DRIVER, DeviceRef(minor=1, placement=4, profile="1g5gb")),
+        ("gpu-0", DRA_DRIVER, DeviceRef(minor=0, numbered=True)),
+        (
+            "gpu-1-mig-1g5gb-19-4",
+            DRA_DRIVER,
+            DeviceRef(minor=1, placement=4, profile="1g5gb", numbered=True),
+        ),
         (
             "gpu-0-mig-1g24gb-me-20-5",
             DRA_DRIVER,
-            DeviceRef(minor=0, placement=5, profile="1g24gb-me"),
+            DeviceRef(minor=0, placement=5, profile="1g24gb-me", numbered=True),
         ),
         (
             "gpu-0-mig-1c3g20gb-9-4",
             DRA_DRIVER,
-            DeviceRef(minor=0, placement=4, profile="1c3g20gb"),
+            DeviceRef(minor=0, placement=4, profile="1c3g20gb", numbered=True),
         ),
-        ("gpu-0-mig-9-4-2", DRA_DRIVER, DeviceRef(minor=0, placement=4)),
+        ("gpu-0-mig-9-4-2", DRA_DRIVER, DeviceRef(minor=0, placement=4, numbered=True)),
     ],
 )
 def test_an_id_of_a_known_shape_is_read(text: str, resource: str, ref: DeviceRef) -> None:
@@ -146,7 +152,16 @@ def test_a_reference_resolves_to_the_unit_that_it_names(
     ref = parse_device_id(text, resource)
     assert ref is not None
 
-    assert resolve(ref, NODE) == unit
+    assert resolve(ref, ALIGNED if resource == DRA_DRIVER else NODE) == unit
+
+
+@pytest.mark.parametrize("text", ["gpu-0", "gpu-1-mig-3g40gb-9-0"])
+def test_a_number_that_may_be_an_index_or_a_minor_number_names_one_gpu_or_none(text: str) -> None:
+    ref = parse_device_id(text, DRA_DRIVER)
+    assert ref is not None
+
+    assert resolve(ref, NODE) is None
+    assert resolve(ref, ALIGNED) is not None
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class GpuConfig(Section):
         description="Divide a GPU that several pods hold by its processes: auto does where the"
         " exporter is in the host's PID namespace (hostPID).",
     )
-    kubelet_socket: Path = Field(
+    kubelet_socket: FilePath = Field(
         Path("/var/lib/kubelet/pod-resources/kubelet.sock"),
         description="Socket of the kubelet's PodResources API; mount its directory.",
     )

@@ -34,8 +34,12 @@ class KubernetesConfig(Section):
         None, description="URL of the API; else that of the cluster which the exporter runs in."
     )
     token_file: FilePath | None = Field(
-        None, description="File of the bearer token; else that of the pod's service account."
+        None,
+        description="File of the bearer token; without server, else that of the pod's service"
+        " account.",
     )
     ca_file: FilePath | None = Field(
-        None, description="Certificates to trust, PEM; else those of the pod's service account."
+        None,
+        description="Certificates to trust, PEM; without server, else those of the pod's service"
+        " account.",
     )

@@ -38,7 +38,7 @@ class Timeouts:
 
     connect: float = 10.0
     answer: float = 60.0
-    silence: float = 180.0
+    silence: float = 90.0
 
 
 class KubeApi:

@@ -44,7 +44,7 @@ _CURES = {
     " certificate names the server's address and has not expired.",
     Reason.UNAUTHORIZED: "Give a token file with a valid token of the service account; in a pod,"
     " automountServiceAccountToken must not be false.",
-    Reason.FORBIDDEN: "Apply the ClusterRole and its binding of deploy/, and check them with"
+    Reason.FORBIDDEN: "Bind a ClusterRole that may list and watch it (docs/gpu.md), and check with"
     " kubectl auth can-i watch {resource} -A --as=system:serviceaccount:NAMESPACE:NAME, and list.",
     Reason.NOT_FOUND: "See with kubectl api-resources whether the cluster has {resource} in this"
     " version, and install what brings it.",

@@ -54,6 +54,8 @@ class DeviceRef:
         profile: Its MIG profile as the DRA driver spells it (`1g5gb`); empty where untold.
         shared: The id is one of several that name the device: others may hold it too.
         counter: The id names no device at all: the pod's annotations do.
+        numbered: The id's number was NVML's index with older drivers of its kind, and is the minor
+            number now.
     """
 
     uuid: str = ""
@@ -64,6 +66,7 @@ class DeviceRef:
     profile: str = ""
     shared: bool = False
     counter: bool = False
+    numbered: bool = False
 
 
 @lru_cache(maxsize=1024)  # a node's ids, read anew at every scrape
@@ -98,6 +101,7 @@ def parse_device_id(text: str, resource: str) -> DeviceRef | None:
             minor=int(match["minor"]),
             placement=_number(match["placement"] or match["old_placement"]),
             profile=match["profile"] or "",
+            numbered=True,
         )
     return None
 
@@ -106,7 +110,7 @@ def resolve(ref: DeviceRef, devices: Sequence[Device]) -> Unit | None:
     """Find the unit of memory that a reference names.
 
     None where there is none now, or more than one; so for a whole GPU on which MIG is on, since
-    its memory is then its instances', and for counters.
+    its memory is then its instances', for counters, and where a number may be that of two GPUs.
     """
     if ref.uuid:
         found = [
@@ -117,7 +121,7 @@ def resolve(ref: DeviceRef, devices: Sequence[Device]) -> Unit | None:
         ]
     else:
         cards = [device for device in devices if _is_card(ref, device)]
-        # Two cards with the same minor number are one too many, whatever units they have.
+        # Two cards with the same number are one too many, whatever units they have.
         found = [unit for unit in cards[0].units if _is_unit(ref, unit)] if len(cards) == 1 else []
     return found[0] if len(found) == 1 else None
 
@@ -137,7 +141,9 @@ def is_gpu_resource(resource: str) -> bool:
 def _is_card(ref: DeviceRef, device: Device) -> bool:
     if ref.parent:
         return device.uuid == ref.parent
-    return ref.minor is not None and device.minor == ref.minor
+    if ref.minor is None:
+        return False
+    return device.minor == ref.minor or (ref.numbered and device.index == ref.minor)
 
 
 def _is_unit(ref: DeviceRef, unit: Unit) -> bool:
