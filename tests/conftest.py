@@ -13,6 +13,7 @@ from tests.fake_nvml import FakeNvml
 from tests.fakes.kube_api import KubeApi, kube_api
 from tests.fakes.kube_objects import pod
 from tests.fakes.kubelet import FakeKubelet, fake_kubelet, socket_folder
+from tests.gpu_node import GpuNode, gpu_node
 from tests.kube import Watched, pods_of
 from tests.nvml import Driver
 from tests.podresources import PODS
@@ -71,6 +72,13 @@ async def gpus(driver: Driver) -> AsyncIterator[NvmlGpus]:
     async with driver.open() as it:
         yield it
     assert driver.fatal == []
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[GpuNode]:
+    """A node with two GPUs."""
+    async with gpu_node(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

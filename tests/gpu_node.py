@@ -30,6 +30,13 @@ from tests.servers import until
 
 NODE = "node-a"
 GROUP = "dynamo-pd"
+PREFILL, DECODE = f"{GROUP}-prefill-0", f"{GROUP}-decode-0"
+"""Names of two pods."""
+
+USED = "pd_pod_gpu_memory_used_bytes"
+LIMIT = "pd_pod_gpu_memory_limit_bytes"
+POD_INFO = "pd_pod_gpu_info"
+DEVICE_USED = "pd_gpu_memory_used_bytes"
 
 
 def role_pod(role: str, index: int, group: str = GROUP, namespace: str = "default") -> Object:
@@ -200,3 +207,15 @@ async def _collecting(node: GpuNode) -> AsyncIterator[Scraper]:
         processes = ProcessTable(node.proc.folder) if settings.processes else None
         collector = GpuCollector(scope, gpus, allocations, pods, processes)
         yield Scraper([collector])
+
+
+def uuid(node: GpuNode, index: int) -> str:
+    return node.nvml.gpus[index].uuid
+
+
+def hold_one_each(node: GpuNode) -> None:
+    """Prefill has GPU 0, Decode GPU 1."""
+    node.hold(
+        {PREFILL: [uuid(node, 0)], DECODE: [uuid(node, 1)]},
+        [role_pod("prefill", 0), role_pod("decode", 0)],
+    )
