@@ -171,5 +171,37 @@ async def test_mig_memory_is_of_gpu_instances_and_never_twice(node: GpuNode) -> 
     assert page.value("pd_gpu_info", **info) == 1
 
 
+async def test_a_lost_gpu_in_mig_mode_is_not_up(node: GpuNode) -> None:
+    gpu = node.nvml.gpus[0]
+    gpu.mig, gpu.instances = True, [gpu_instance(3)]
+    node.nvml.write()
+    instance = gpu.instances[0].compute[0].uuid
+    await node.shows("pd_gpu_up", 1, uuid=instance)
+    node.nvml.fail(15, gpu)
+    node.nvml.write()
+
+    page = await node.scrape()
+
+    assert [page.value("pd_gpu_up", uuid=each) for each in (gpu.uuid, instance)] == [0, 0]
+    assert page.get(DEVICE_USED, uuid=instance) is None
+
+
+async def test_a_gpu_without_a_minor_number_says_none(node: GpuNode) -> None:
+    node.nvml.fail(3, function="nvmlDeviceGetMinorNumber")
+    node.nvml.write()
+
+    await node.shows("pd_gpu_info", 1, uuid=uuid(node, 0), minor="")
+
+
+async def test_processes_of_a_gpu_that_is_given_out_whole_are_nobody_s_business(
+    node: GpuNode,
+) -> None:
+    hold_one_each(node)
+
+    await node.shows(USED, 2 * GIB, role="decode")
+
+    assert node.nvml.calls("nvmlDeviceGetComputeRunningProcesses_v3") == 0
+
+
 def test_uids_differ() -> None:
     assert uid_of(PREFILL) != uid_of(DECODE)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import grpc
 
+from tests.exposition import Page
 from tests.fake_nvml import GIB
 from tests.gpu_node import (
     DECODE,
@@ -72,6 +73,7 @@ async def test_a_pod_that_ended_leaves_its_gpu_to_the_next_one(node: GpuNode) ->
     page = await node.shows(USED, 1 * GIB, pod=f"{GROUP}-decode-1")
     assert page.get(USED, pod=DECODE) is None
     assert page.value("pd_gpu_pods", uuid=first) == 1
+    assert await node.problems() == {}
 
 
 async def test_ids_that_name_no_gpu_are_counted(node: GpuNode) -> None:
@@ -105,6 +107,35 @@ async def test_a_lost_gpu_costs_its_own_series_only(node: GpuNode) -> None:
     assert page.value("pd_gpu_errors_total", uuid=lost, reason="lost") == 1
     assert page.value(USED, role="decode") == 2 * GIB
     assert page.value("pd_collector_success", collector="gpu") == 1
+
+
+async def test_a_gpu_that_does_not_tell_its_memory_is_an_error_of_its_own(node: GpuNode) -> None:
+    hold_one_each(node)
+    await node.shows(USED, 2 * GIB, role="decode")
+    for function in ("nvmlDeviceGetMemoryInfo", "nvmlDeviceGetMemoryInfo_v2"):
+        node.nvml.fail(3, node.nvml.gpus[0], function)
+    node.nvml.write()
+
+    page = await node.scrape()
+
+    mute = uuid(node, 0)
+    assert page.value("pd_gpu_up", uuid=mute) == 0
+    assert page.value("pd_gpu_errors_total", uuid=mute, reason="unsupported") == 1
+    assert page.value(USED, role="decode") == 2 * GIB
+
+
+async def test_a_gpu_that_was_never_known_does_not_take_nvml_down(tmp_path: Path) -> None:
+    def lose(node: GpuNode) -> None:
+        node.nvml.fail(15, node.nvml.gpus[0])
+        node.nvml.write()
+
+    async with gpu_node(tmp_path, prepare=lose) as node:
+        page = await node.scrape()
+        problems = await node.problems()
+
+    assert page.value("pd_nvml_up") == 1
+    assert page.value("pd_gpu_up", uuid=uuid(node, 1)) == 1
+    assert problems["NVML"].reason == "lost"
 
 
 async def test_no_driver_is_a_number_and_cured_without_a_restart(node: GpuNode) -> None:
@@ -179,8 +210,14 @@ async def test_a_source_that_has_not_answered_yet_is_not_well(tmp_path: Path) ->
         node.api.hang("list")
 
     async with gpu_node(tmp_path, prepare=hang) as node:
-        (outcome,) = (await node.snapshot(budget=0.5)).outcomes
+        snapshot = await node.snapshot(budget=0.5)
+        (outcome,) = snapshot.outcomes
         problems = {each.subject: each.problem for each in outcome.readings if each.problem}
+        page = Page(snapshot)
         node.kubelet.answer()
 
+    for source in ("kubelet", "kubernetes"):
+        assert page.value("pd_node_source_up", source=source) == 0
+    assert page.get("pd_gpu_pods", uuid=uuid(node, 0)) is None
+    assert page.get("pd_gpu_unresolved_device_ids", reason="shape") is None
     assert [problems[name].reason for name in ("kubelet", "Kubernetes API")] == ["starting"] * 2

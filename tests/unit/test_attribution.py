@@ -68,7 +68,7 @@ def test_of_a_shared_gpu_each_has_its_processes() -> None:
 
 
 UNEXPLAINED: dict[str, tuple[int, list[Process], Places]] = {
-    "more is in use than any process has": (54, [Process(1, 20 * GIB), Process(2, 32 * GIB)], {}),
+    "more is in use than any process has": (54, [Process(1, 20 * GIB), Process(3, 32 * GIB)], {}),
     "a process does not tell": (52, [Process(1, 52 * GIB), Process(3, None)], {}),
     "a process has nothing, which none has": (52, [Process(1, 52 * GIB), Process(3, 0)], {}),
     "a stranger's process": (
@@ -167,6 +167,15 @@ def test_memory_that_is_not_available_is_not_0() -> None:
     attributed = attribute(reading(*processes), holders("a", "b"), PROCESSES)
 
     assert used(attributed) == {"a": ("process", None), "b": ("process", 30)}
+
+
+def test_what_is_not_told_may_be_all_that_is_missing() -> None:
+    processes = Process(1, None), Process(2, 5 * GIB)
+
+    attributed = attribute(reading(*processes), holders("a", "b"), PROCESSES)
+
+    assert used(attributed) == {"a": ("process", None), "b": ("process", 5)}
+    assert attributed.implausible == {}
 
 
 def test_a_pod_that_the_api_does_not_tell_has_no_processes_to_find() -> None:

@@ -240,3 +240,45 @@ def test_a_pod_that_the_api_does_not_have_may_still_be_on_what_can_be_shared() -
 
     assert held(holdings) == {uuid(0): ["a"], uuid(1): ["b"]}
     assert shared(holdings) == {uuid(0)}
+
+
+def holder(device: Device, *allocations: Allocation, by: Pod | None = None) -> Holding:
+    """The only holder of a device's first unit."""
+    known: Known[Mapping[tuple[str, str], Pod]] = pods(by) if by else Known()
+    (found,) = find_holdings(told(*allocations), known, [device]).by_unit[device.units[0].uuid]
+    return found
+
+
+def test_only_an_id_that_no_other_pod_can_have_is_exclusive() -> None:
+    instance = Unit(uuid(1, "MIG"), (), "1g.10gb", gpu_instance=7)
+    split = replace(instance, aliases=(uuid(2, "MIG"),))
+    card = {"ALIYUN_COM_GPU_MEM_IDX": "0"}
+    slot, whole = allocation("a", uuid(0) + "::0"), allocation("a", uuid(0))
+
+    assert holder(gpu(0), whole).exclusive
+    assert holder(mig_gpu(0, instance), allocation("a", instance.uuid)).exclusive
+    assert not holder(gpu(0), slot).exclusive
+    assert not holder(gpu(0), slot, whole).exclusive
+    assert not holder(mig_gpu(0, split), allocation("a", split.uuid)).exclusive
+    assert not holder(gpu(0), allocation("a", "gpu-0", resource="gpu.nvidia.com")).exclusive
+    assert not holder(gpu(0), *share(0, 2), by=pod("a", **card)).exclusive
+
+
+def test_ids_of_any_shape_count_units_where_an_annotation_names_the_card() -> None:
+    card = pod("a", ALIYUN_COM_GPU_MEM_IDX="0", ALIYUN_COM_GPU_MEM_POD="20")
+
+    found = holder(gpu(0), allocation("a", "unheard-of", resource=GPUSHARE), by=card)
+
+    assert found.limit(80 * GIB) == 20 * GIB
+
+
+def test_a_share_is_of_an_unknown_card_while_the_api_does_not_tell_the_pod() -> None:
+    holdings = find_holdings(told(*share(0, 2)), Known(problem=DOWN), [gpu(0)])
+
+    assert holdings.unresolved.keys() == {Unresolved.ANNOTATION}
+
+
+def test_a_quota_beyond_the_card_is_no_limit() -> None:
+    card = pod("a", ALIYUN_COM_GPU_MEM_IDX="0", ALIYUN_COM_GPU_MEM_POD="20480")
+
+    assert holder(gpu(0), *share(0, 2), by=card).limit(80 * GIB) is None
