@@ -14,11 +14,11 @@ from pd_exporter.nvml.fatal import Fatal
 from pd_exporter.nvml.inventory import OpenDevice
 from pd_exporter.nvml.library import Library
 from pd_exporter.nvml.readings import Answer, read_device
-from pd_exporter.nvml.worker import answers
+from pd_exporter.nvml.worker import HUNG_SECONDS, answers
 
 REFRESH_SECONDS = 10.0
 """Pause between two enumerations."""
-HUNG_SECONDS = 5.0
+FIRST_TOUCH_SECONDS = 5.0
 """How long an enumeration waits for a call; the first touch of a GPU may take seconds."""
 
 
@@ -48,8 +48,8 @@ class NvmlGpus:
 
         Args:
             processes_of: Uuids or aliases of the units whose processes are wanted too.
-            deadline: By the event loop's clock. A device that has not answered by then is read as
-                hung, and is not asked again before it has.
+            deadline: By the event loop's clock. A device that has not answered by then, or within
+                two seconds, is read as hung, and is not asked again before it has.
         """
         enumeration = self._enumeration
         try:
@@ -87,7 +87,7 @@ class NvmlGpus:
             for known, opened in asked
         ]
         initialisations = self._enumeration.initialisations
-        seconds = deadline - asyncio.get_running_loop().time()
+        seconds = min(deadline - asyncio.get_running_loop().time(), HUNG_SECONDS)
         outcomes = await answers(calls, seconds)
         if initialisations != self._enumeration.initialisations:
             # Handles may have led anywhere in between.
@@ -158,7 +158,7 @@ async def open_gpus(
     *,
     library: str | None = None,
     refresh_seconds: float = REFRESH_SECONDS,
-    hung_seconds: float = HUNG_SECONDS,
+    hung_seconds: float = FIRST_TOUCH_SECONDS,
     on_fatal: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[NvmlGpus]:

@@ -12,7 +12,10 @@ from typing import Any, TypeVar
 from pd_exporter.nvml.errors import HungError
 
 HUNG_SECONDS = 2.0
-"""How long a call that was given up may still come back before its thread counts as hung."""
+"""How long a call may take before it counts as hung: a scrape is not to wait for it longer.
+
+Once a GPU was touched, calls take microseconds.
+"""
 
 _T = TypeVar("_T")
 
