@@ -113,7 +113,9 @@ class Holdings:
     def divisible(self) -> frozenset[str]:
         """Uuids of the units that are shared or can be: their processes tell who is on them."""
         return frozenset(
-            uuid for uuid in self.by_unit if self.is_shared(uuid) or self._can_be_shared(uuid)
+            uuid
+            for uuid, holders in self.by_unit.items()
+            if len(holders) > 1 or self._can_be_shared(uuid)
         )
 
     def _can_be_shared(self, uuid: str) -> bool:

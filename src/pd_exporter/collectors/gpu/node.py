@@ -60,7 +60,7 @@ async def _open_pods(
     try:
         access = _access(given)
     except AccessError as error:
-        problem = Problem("no_access", str(error), "Or give its URL as kubernetes.server.")
+        problem = Problem("no_access", str(error), "The key for the URL is kubernetes.server.")
         return AtHand(lambda: Known(problem=problem))
     api = await stack.enter_async_context(open_api(access))
     return await stack.enter_async_context(open_pods_of_node(api, node, ANNOTATIONS))

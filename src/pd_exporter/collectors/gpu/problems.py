@@ -62,8 +62,9 @@ def absent_problem(node: str, absent: Mapping[str, Sequence[PodKey]]) -> Problem
         "absent",
         f"None of the pods that hold GPUs ({', '.join(names[:MAX_NAMED])}) is among those that the"
         f" Kubernetes API has on node {node}.",
-        "Give the node's name in Kubernetes as gpu.node (spec.nodeName, by the downward API); it"
-        " need not be the hostname.",
+        "Unless they have all ended, which kubelets before 1.34 still list: give as gpu.node this"
+        " node's name in Kubernetes (spec.nodeName, by the downward API), which need not be its"
+        " hostname.",
     )
 
 

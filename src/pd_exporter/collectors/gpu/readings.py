@@ -50,7 +50,7 @@ def kubelet_reading(
             count = len(holdings.unresolved.get(reason, ()))
             samples.append(gpu_metrics.UNRESOLVED.sample(count, {"node": node, "reason": reason}))
     problem = _not_known(known) or unresolved_problem(holdings.unresolved)
-    return Reading(marked("kubelet", simulated=simulated), samples, problem, {"node": node})
+    return Reading(_marked("kubelet", simulated=simulated), samples, problem, {"node": node})
 
 
 def kubernetes_reading(
@@ -61,14 +61,14 @@ def kubernetes_reading(
     if problem is None and holdings.absent and not holdings.by_unit:
         problem = absent_problem(node, holdings.absent)
     samples = list(_source(node, "kubernetes", known))
-    return Reading(marked("Kubernetes API", simulated=simulated), samples, problem, {"node": node})
+    return Reading(_marked("Kubernetes API", simulated=simulated), samples, problem, {"node": node})
 
 
 def _not_known(known: Known[object]) -> Problem | None:
     return known.problem or (NOT_YET if known.value is None else None)
 
 
-def marked(subject: str, *, simulated: bool) -> str:
+def _marked(subject: str, *, simulated: bool) -> str:
     """Name a subject so that nobody takes a simulated one for real."""
     return f"{subject} (simulated)" if simulated else subject
 
@@ -88,7 +88,7 @@ class DeviceReadings:
         self._node = node
         self._device = reading.device
         self._reading = reading
-        self._name = marked(f"GPU {reading.device.index}", simulated=backend != NVML)
+        self._name = _marked(f"GPU {reading.device.index}", simulated=backend != NVML)
         self._facts = {"driver": driver, "backend": backend}
 
     def device(
@@ -197,5 +197,5 @@ def pod_reading(
         samples.append(gpu_metrics.POD_INFO.sample(1, labels | how))
     holding = uses[0].holding
     details = {"group": identity.group, "role": identity.role}
-    subject = marked(f"{holding.namespace}/{holding.name}", simulated=simulated)
+    subject = _marked(f"{holding.namespace}/{holding.name}", simulated=simulated)
     return Reading(subject, samples, details=details)
