@@ -79,9 +79,10 @@ def _type(field: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "anyOf" in field:
         return _type(field["anyOf"][0], definitions)
     if "$ref" in field:
-        return " or ".join(
-            f"`{value}`" for value in definitions[field["$ref"].split("/")[-1]]["enum"]
-        )
+        definition = definitions[field["$ref"].split("/")[-1]]
+        if "enum" not in definition:
+            return "keys below"
+        return " or ".join(f"`{value}`" for value in definition["enum"])
     if field["type"] == "array":
         return f"list of {_type(field['items'], definitions)}"
     if field["type"] == "object":
@@ -94,6 +95,9 @@ CONFIGURATION_SECTIONS = {
     "nats.<name>": "NatsConfig",
     "queues[]": "QueueConfig",
     "gpu": "GpuConfig",
+    "roles": "RolesConfig",
+    "roles.settings[]": "RoleSettings",
+    "roles.ratios[]": "GroupRatio",
     "kubernetes": "KubernetesConfig",
 }
 TABLE = ("| key | type | default | meaning |", "|---|---|---|---|")

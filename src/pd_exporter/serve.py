@@ -92,6 +92,10 @@ def _collectors(
                 " pip install 'pd-exporter[gpu]'"
             ) from error
         yield open_node(config, config.gpu, end)
+    if config.roles is not None:
+        from pd_exporter.collectors.roles import open_roles  # noqa: PLC0415  as said above
+
+        yield open_roles(config, config.roles)
 
 
 def _url(address: tuple[str, int] | tuple[str, int, int, int]) -> str:

@@ -24,6 +24,22 @@ UNITLESS = {
     "pd_gpu_unresolved_device_ids",
     "pd_nvml_up",
     "pd_node_source_up",
+    "pd_pod_ready",
+    "pd_role_instance_ready",
+    "pd_role_replicas_desired",
+    "pd_role_replicas_ready",
+    "pd_role_replicas_min",
+    "pd_role_replicas_max",
+    "pd_role_adapter_bound",
+    "pd_role_adapter_selector_present",
+    "pd_role_hpa_active",
+    "pd_role_scaledobject_ready",
+    "pd_role_scaledobject_active",
+    "pd_role_scaledobject_fallback",
+    "pd_role_scaledobject_paused",
+    "pd_role_coordination_blocked",
+    "pd_role_worker_concurrency",
+    "pd_roles_source_up",
 }
 RULES = yaml.safe_load((ROOT / "rules" / "recording.yaml").read_text())
 RECORDED = {rule["record"] for group in RULES["groups"] for rule in group["rules"]}
@@ -78,7 +94,9 @@ def test_generated_pages_are_up_to_date() -> None:
     assert (check.returncode, check.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(("page", "section"), [("README.md", "nats"), ("docs/gpu.md", "gpu")])
+@pytest.mark.parametrize(
+    ("page", "section"), [("README.md", "nats"), ("docs/gpu.md", "gpu"), ("docs/roles.md", "roles")]
+)
 def test_configurations_in_the_documentation_are_right(
     tmp_path: Path, page: str, section: str
 ) -> None:
@@ -88,4 +106,4 @@ def test_configurations_in_the_documentation_are_right(
     file.write_text(example)
 
     config = load(file, {"NATS_PASSWORD": "secret", "NODE_NAME": "node-1"})
-    assert config.queues or config.gpu
+    assert config.queues or config.gpu or config.roles

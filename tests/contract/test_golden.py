@@ -11,11 +11,14 @@ from pd_exporter import catalogue
 from tests.dynamo import CONSUMER, STREAM, Service, make_queue
 from tests.exporting import BUDGET, exporter_of, queue_config
 from tests.fake_nvml import GIB, Process, gpu_instance
+from tests.fakes.kube_api import KubeApi
+from tests.fakes.kube_scaling import hpa, part, policy, rbg_adapter, scaled_object, worker
 from tests.gpu_node import gpu_node, role_pod
+from tests.roles_cluster import ROLE, install_all, roles_cluster
 from tests.servers import NatsServer, program, run, until
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-PAGES = ("queue.prom", "gpu.prom")
+PAGES = ("queue.prom", "gpu.prom", "roles.prom")
 VARYING = re.compile(r"^(pd_\S+_(?:timestamp|duration)_seconds\{.*\}) .*$", re.MULTILINE)
 PROCESS = re.compile(r"^(?:# (?:HELP|TYPE) )?process_.*\n", re.MULTILINE)
 VERSIONS = re.compile(r'(python|version)="[^"]*"')
@@ -74,6 +77,41 @@ async def test_the_page_of_gpus_is_the_golden_one(
         text = generate_latest(await node.snapshot()).decode()
 
     assert_golden(request, "gpu.prom", text)
+
+
+async def test_the_page_of_roles_is_the_golden_one(request: pytest.FixtureRequest) -> None:
+    """Prefill held up by a pending instance of Decode, which is a leader and a worker."""
+    adapter = rbg_adapter("prefill", 4)
+    conditions = {"Ready": "True", "Active": "True", "Fallback": "False", "Paused": "False"}
+    made = (
+        worker("prefill", 0),
+        adapter,
+        hpa(adapter, conditions={"ScalingActive": "True"}),
+        scaled_object(adapter, conditions=conditions),
+        part("decode", 0, 0),
+        part("decode", 0, 1),
+        part("decode", 1, 0, ready=None),
+        part("decode", 1, 1, ready=None, node=""),
+        rbg_adapter("decode", 3, selector=""),
+        policy("prefill", "decode"),
+    )
+    of_prefill = ROLE | {
+        "startup_seconds": 120,
+        "worker_concurrency": 1,
+        "service_prior_seconds": 0.4,
+        "wait_goal_seconds": 5,
+    }
+    ratio = {"namespace": "default", "group": "dynamo-pd", "prefill_per_decode": 0.5}
+
+    def before(api: KubeApi) -> None:
+        install_all(api)
+        for each in made:
+            api.create(each)
+
+    async with roles_cluster(before, settings=[of_prefill], ratios=[ratio]) as cluster:
+        text = generate_latest(await cluster.snapshot()).decode()
+
+    assert_golden(request, "roles.prom", text)
 
 
 def assert_golden(request: pytest.FixtureRequest, name: str, text: str) -> None:

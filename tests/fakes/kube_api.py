@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
+from tests.fakes.kube_kinds import Kinds
 from tests.fakes.kube_objects import Object, Selector, partial, path_of, status
 from tests.fakes.kube_wire import Asked, Change, Fault, Watch, failed
 from tests.servers import free_port
@@ -29,6 +30,8 @@ class KubeApi:
         partial: Whether it can give metadata alone.
         gone_as_event: Whether it tells an expired version within a watch that it begins well.
         requests: All that came in.
+        kinds: What it has beside the core group.
+        expire_rests: How many rests of lists it has forgotten when they are asked for.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -38,6 +41,8 @@ class KubeApi:
         self.partial = True
         self.gone_as_event = False
         self.requests: list[Asked] = []
+        self.kinds = Kinds()
+        self.expire_rests = 0
         self.version = 100
         self._tls = tls
         self._uids = itertools.count(1)
@@ -47,6 +52,7 @@ class KubeApi:
         self._watches: list[Watch] = []
         self._faults: dict[str, Fault] = {}
         self._hung: set[str] = set()
+        self._rests: dict[str, tuple[int, list[Object]]] = {}
         self._cut = False
         self._runner: web.AppRunner | None = None
 
@@ -78,6 +84,13 @@ class KubeApi:
     def delete(self, gone: Object) -> None:
         self._change(gone, None)
 
+    def remove(self, group: str, version: str) -> None:
+        """Serve a version of a group no longer, nor the watches of it."""
+        self.kinds.remove(group, version)
+        for watch in self._watches:
+            if watch.request.path.startswith(f"/apis/{group}/{version}/"):
+                watch.lines.put_nowait(None)
+
     def objects(self, path: str) -> list[Object]:
         """All objects of a kind in the cluster."""
         return [shown for (where, _, _), shown in sorted(self._objects.items()) if where == path]
@@ -108,11 +121,13 @@ class KubeApi:
         message = f"{reason} for the test's sake"
         self._faults[verb] = Fault(code, reason, message, headers=headers)
 
-    def forbid(self, *verbs: str) -> None:
-        """Deny verbs as RBAC does."""
+    def forbid(self, *verbs: str, plural: str = "pods", namespace: str = "") -> None:
+        """Deny verbs as RBAC does; of pods of no namespace it denies them for whatever is asked."""
+        where = f"{namespace}/{plural}" if namespace else plural
         for verb in verbs:
-            message = f'pods is forbidden: User "{USER}" cannot {verb} resource "pods" in API group'
-            self._faults[verb] = Fault(403, "Forbidden", f'{message} "" at the cluster scope')
+            message = f'{plural} is forbidden: User "{USER}" cannot {verb} resource "{plural}"'
+            fault = Fault(403, "Forbidden", f'{message} in API group "" at the cluster scope')
+            self._faults[verb if where == "pods" else f"{verb} {where}"] = fault
 
     def hang(self, *verbs: str) -> None:
         """Take requests and never answer."""
@@ -177,19 +192,32 @@ class KubeApi:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         verb = "watch" if request.query.get("watch") in {"1", "true"} else "list"
+        if self.kinds.is_discovery(request.path):
+            verb = "discover"
         self.requests.append(Asked(verb, request.path, dict(request.query), request.headers))
         if verb in self._hung:
             await asyncio.Event().wait()
-        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
-            return failed(Fault(401, "Unauthorized", "Unauthorized"))
-        if verb in self._faults:
-            return failed(self._faults[verb])
         selector = Selector(request.path, request.query)
-        if selector.unknown:
-            return failed(Fault(400, "BadRequest", f"not supported: {selector.unknown}"))
+        if fault := self._fault(verb, request, selector):
+            return failed(fault)
+        if verb == "discover":
+            return self.kinds.answer(request.path)
         if verb == "watch":
             return await self._watch(request, selector)
         return self._list(request, selector)
+
+    def _fault(self, verb: str, request: web.Request, selector: Selector) -> Fault | None:
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return Fault(401, "Unauthorized", "Unauthorized")
+        *_, namespace, plural = request.path.split("/")
+        for what in (verb, f"{verb} {plural}", f"{verb} {namespace}/{plural}"):
+            if fault := self._faults.get(what):
+                return fault
+        if verb != "discover" and not self.kinds.has(request.path):
+            return Fault(404, "NotFound", "the server could not find the resource")
+        if selector.unknown:
+            return Fault(400, "BadRequest", f"not supported: {selector.unknown}")
+        return None
 
     def _list(self, request: web.Request, selector: Selector) -> web.Response:
         asked_for = int(request.query.get("resourceVersion") or 0)
@@ -202,13 +230,34 @@ class KubeApi:
         only_metadata = (
             self.partial and "as=PartialObjectMetadataList;" in request.headers["Accept"]
         )
+        found, metadata = self._page(found, request.query)
+        if metadata is None:
+            return failed(Fault(410, "Expired", "The provided continue parameter is too old"))
         answer = {
             "kind": "PartialObjectMetadataList" if only_metadata else "List",
             "apiVersion": "meta.k8s.io/v1" if only_metadata else "v1",
-            "metadata": {"resourceVersion": str(self.version)},
+            "metadata": metadata,
             "items": [partial(shown) if only_metadata else shown for shown in found],
         }
         return web.json_response(answer)
+
+    def _page(
+        self, found: list[Object], query: Mapping[str, str]
+    ) -> tuple[list[Object], Object | None]:
+        """Give a page and its metadata: its version, the way to the rest; None if it is too old."""
+        limit = int(query.get("limit", 0))
+        version = self.version
+        if "continue" in query:
+            version, found = self._rests.pop(query["continue"], (0, []))
+            if version < self._oldest or self.expire_rests:
+                self.expire_rests = max(0, self.expire_rests - 1)
+                return [], None
+        rest: Object = {"resourceVersion": str(version)}
+        if limit and len(found) > limit:
+            rest |= {"continue": f"rest-{next(self._uids)}"}
+            self._rests[rest["continue"]] = version, found[limit:]
+            found = found[:limit]
+        return found, rest
 
     async def _watch(self, request: web.Request, selector: Selector) -> web.StreamResponse:
         since = int(request.query.get("resourceVersion") or self.version)

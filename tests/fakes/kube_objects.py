@@ -18,8 +18,12 @@ def pod(
     owners: tuple[tuple[str, str], ...] = (),
     uid: str | None = None,
     phase: str = "Running",
+    ready: str | None = None,
 ) -> Object:
-    """A pod; its first owner, a pair of kind and name, is its controller."""
+    """A pod; its first owner, a pair of kind and name, is its controller.
+
+    It has been Ready since the time that is given for it, or is not.
+    """
     metadata: Object = {
         "name": name,
         "namespace": namespace,
@@ -44,14 +48,37 @@ def pod(
         "kind": "Pod",
         "metadata": metadata,
         "spec": {"nodeName": node, "containers": [{"name": "main", "image": "engine"}]},
-        "status": {"phase": phase},
+        "status": {"phase": phase, "conditions": [_readiness(ready)]},
     }
 
 
+def _readiness(since: str | None) -> Object:
+    return {
+        "type": "Ready",
+        "status": "True" if since else "False",
+        "lastTransitionTime": since or "2026-01-01T00:00:00Z",
+    }
+
+
+def plural_of(kind: str) -> str:
+    """Name of its resource."""
+    name = kind.lower()
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+
+
 def path_of(shown: Object) -> str:
-    """Where the server has objects of its kind, of all namespaces."""
-    version = shown["apiVersion"]
-    return f"/{'apis' if '/' in version else 'api'}/{version}/{shown['kind'].lower()}s"
+    """Where the server keeps objects of its kind, of all namespaces, whatever their version."""
+    group, _, version = shown["apiVersion"].rpartition("/")
+    plural = plural_of(shown["kind"])
+    return f"/apis/{group}/{plural}" if group else f"/api/{version}/{plural}"
+
+
+def unversioned(path: str) -> str:
+    """Where the server keeps what is asked for in some version of a group."""
+    if not path.startswith("/apis/"):
+        return path
+    steps = path.split("/")
+    return "/".join(steps[:3] + steps[4:])
 
 
 def partial(shown: Object) -> Object:
@@ -88,7 +115,7 @@ class Selector:
     def __init__(self, path: str, query: Mapping[str, str]) -> None:
         before, middle, after = path.partition("/namespaces/")
         self._namespace, _, plural = after.partition("/")
-        self._path = f"{before}/{plural}" if middle else path
+        self._path = unversioned(f"{before}/{plural}" if middle else path)
         self._fields = _terms(query.get("fieldSelector", ""))
         self._labels = _terms(query.get("labelSelector", ""))
         known = {"metadata.name", "metadata.namespace"}

@@ -114,8 +114,11 @@ grafana: {}
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["nothing to collect: list queues, or give the section gpu"]),
-        ("nats: {}\nqueues: []", ["nothing to collect: list queues, or give the section gpu"]),
+        ("", ["nothing to collect: list queues, or give the section gpu or roles"]),
+        (
+            "nats: {}\nqueues: []",
+            ["nothing to collect: list queues, or give the section gpu or roles"],
+        ),
         ("- 1", ["keys with values are wanted, not a list"]),
         ("queues: 5", ["queues: a list is wanted, not a number"]),
         ("queues: [5]", ["queues[0]: keys with values are wanted, not a number"]),

@@ -4,12 +4,12 @@ Documentation, collectors, tests and the landing page take them from here. A met
 computes with is a value, never a label; times are Unix timestamps, units are base units.
 """
 
-from pd_exporter.catalogue import gpu, own, queue
+from pd_exporter.catalogue import gpu, own, queue, roles
 
-SECTIONS = {"queue": queue.ALL, "gpu": gpu.ALL, "self": own.ALL}
+SECTIONS = {"queue": queue.ALL, "gpu": gpu.ALL, "roles": roles.ALL, "self": own.ALL}
 """Metrics by the collector that gives them, in the order of the documentation."""
 
-HEADLINES = queue.HEADLINES
+HEADLINES = queue.HEADLINES | roles.HEADLINES
 """What the landing page shows large, in short words."""
 
 FILLS = gpu.FILLS

@@ -3,8 +3,9 @@
 import difflib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,9 +15,12 @@ from pd_exporter.config.kubernetes import KubernetesConfig
 from pd_exporter.config.nats import NatsConfig
 from pd_exporter.config.problem import ConfigError, ConfigProblem
 from pd_exporter.config.queue import QueueConfig
-from pd_exporter.config.schema import Config
+from pd_exporter.config.roles import GroupRatio, RolesConfig, RoleSettings
+from pd_exporter.config.schema import ROLE_ALIASES, Config
 from pd_exporter.config.section import Section
 from pd_exporter.yamltags import Unresolved, YamlError, load_yaml
+
+_Section = TypeVar("_Section", bound=Section)
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
@@ -50,19 +54,23 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
 
 
 def _cross_problems(document: Any, context: Mapping[str, Any]) -> Iterator[ConfigProblem]:
-    """Check queues against connections and each other, whatever else is wrong in the file."""
+    """Check entries against each other, whatever else is wrong in the file."""
     if not isinstance(document, dict):
         return
+    if not document.get("queues") and all(document.get(key) is None for key in ("gpu", "roles")):
+        yield ConfigProblem("", "nothing to collect: list queues, or give the section gpu or roles")
+    yield from _queue_problems(document, context)
+    if isinstance(roles := document.get("roles"), dict):
+        yield from _role_problems(roles, document.get("role_aliases", ROLE_ALIASES))
+
+
+def _queue_problems(
+    document: Mapping[str, Any], context: Mapping[str, Any]
+) -> Iterator[ConfigProblem]:
+    """Check queues against connections and each other."""
     connections = document.get("nats", {})
-    entries = document.get("queues", [])
-    if not entries and document.get("gpu") is None:
-        yield ConfigProblem("", "nothing to collect: list queues, or give the section gpu")
     series: dict[tuple[str, ...], int] = {}
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        try:
-            queue = QueueConfig.model_validate(entry, context=context)
-        except ValidationError:
-            continue  # already told, with its path
+    for index, queue in _entries(document.get("queues"), QueueConfig, context):
         if isinstance(connections, dict) and queue.nats not in connections:
             yield ConfigProblem(f"queues[{index}].nats", f"nats has no connection {queue.nats!r}")
         labels = (queue.namespace, queue.group, queue.role, queue.stream, queue.consumer)
@@ -72,6 +80,40 @@ def _cross_problems(document: Any, context: Mapping[str, Any]) -> Iterator[Confi
                 f"queues[{index}]",
                 f"the same namespace, group, role, stream and consumer as queues[{first}]",
             )
+
+
+def _role_problems(roles: Mapping[str, Any], aliases: Any) -> Iterator[ConfigProblem]:
+    """Check what is set of roles and groups against the namespaces watched and each other."""
+    watched = None
+    with suppress(ValidationError):  # already told, with its path
+        watched = RolesConfig.model_validate({"namespaces": roles.get("namespaces")})
+    names = aliases if isinstance(aliases, dict) else {}
+    sections: Mapping[str, type[RoleSettings | GroupRatio]] = {
+        "settings": RoleSettings,
+        "ratios": GroupRatio,
+    }
+    for key, section in sections.items():
+        same = "namespace, group and role" if section is RoleSettings else "namespace and group"
+        firsts: dict[tuple[str, ...], int] = {}
+        for index, entry in _entries(roles.get(key), section):
+            path = f"roles.{key}[{index}]"
+            if watched and not watched.watches(entry.namespace):
+                missing = f"roles.namespaces has no {entry.namespace!r}"
+                yield ConfigProblem(f"{path}.namespace", missing)
+            role = entry.role if isinstance(entry, RoleSettings) else ""
+            whose = (entry.namespace, entry.group, str(names.get(role, role)))
+            first = firsts.setdefault(whose, index)
+            if first != index:
+                yield ConfigProblem(path, f"the same {same} as roles.{key}[{first}]")
+
+
+def _entries(
+    listed: Any, section: type[_Section], context: Mapping[str, Any] | None = None
+) -> Iterator[tuple[int, _Section]]:
+    """Give a list's entries that are right; what is wrong with the others is already told."""
+    for index, entry in enumerate(listed if isinstance(listed, list) else []):
+        with suppress(ValidationError):
+            yield index, section.model_validate(entry, context=context)
 
 
 def _path(location: tuple[str | int, ...]) -> str:
@@ -85,6 +127,9 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "nats": NatsConfig,
     "queues": QueueConfig,
     "gpu": GpuConfig,
+    "roles": RolesConfig,
+    "roles.settings": RoleSettings,
+    "roles.ratios": GroupRatio,
     "kubernetes": KubernetesConfig,
 }
 _WORDS = {
@@ -117,8 +162,9 @@ def _message(details: ErrorDetails) -> str:
         return str(details["ctx"]["error"])
     if details["type"] == "extra_forbidden":
         *sections, key = details["loc"]
-        section = sections[0] if sections else ""
-        keys = _SECTIONS.get(str(section), Config).model_fields
+        named = [step for step in sections if isinstance(step, str)]
+        model = _SECTIONS.get(".".join(named[:2])) or _SECTIONS.get("".join(named[:1]), Config)
+        keys = model.model_fields
         near = difflib.get_close_matches(str(key), keys, n=1)
         return "unknown key" + (f"; did you mean {near[0]}?" if near else "")
     words = _WORDS.get(details["type"]) or details["msg"][0].lower() + details["msg"][1:]

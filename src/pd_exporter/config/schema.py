@@ -8,6 +8,7 @@ from pd_exporter.config.gpu import GpuConfig
 from pd_exporter.config.kubernetes import KubernetesConfig
 from pd_exporter.config.nats import NatsConfig
 from pd_exporter.config.queue import QueueConfig
+from pd_exporter.config.roles import RolesConfig
 from pd_exporter.config.section import Label, Section
 
 ROLE_ALIASES = {"decoder": "decode"}
@@ -20,6 +21,7 @@ class Config(Section):
     nats: Mapping[str, NatsConfig] = Field({}, description="NATS systems by name.")
     queues: tuple[QueueConfig, ...] = Field((), description="Queues to read.")
     gpu: GpuConfig | None = Field(None, description="Read the GPUs of this node.")
+    roles: RolesConfig | None = Field(None, description="Watch pods, and what scales their roles.")
     kubernetes: KubernetesConfig = Field(
         KubernetesConfig(), description="The Kubernetes API, where not as in every pod."
     )

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pd_exporter.config.kubernetes import api_url
+from pd_exporter.config.kubernetes import KubernetesConfig, api_url
 from pd_exporter.kube.failure import KubeFailure, Reason
+from pd_exporter.reading import Problem
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its service account's token and the cluster's CA."""
@@ -15,6 +16,11 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 class AccessError(ValueError):
     """It is not known how to reach the Kubernetes API."""
+
+    @property
+    def problem(self) -> Problem:
+        """The error for people, with its cure."""
+        return Problem("no_access", str(self), "The key for the URL is kubernetes.server.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,24 @@ def in_cluster(
     if ":" in host:
         host = f"[{host}]"
     return KubeAccess(f"https://{host}:{port}", token, certificates)
+
+
+def configured(
+    given: KubernetesConfig,
+    environment: Mapping[str, str] = os.environ,
+    folder: Path = SERVICE_ACCOUNT,
+) -> KubeAccess:
+    """Take what the configuration gives, and the rest as in every pod.
+
+    Raises:
+        AccessError: There is no rest: this is no pod.
+    """
+    if given.server is not None:
+        return KubeAccess(given.server, given.token_file, given.ca_file)
+    usual = in_cluster(environment, folder)
+    return KubeAccess(
+        usual.server, given.token_file or usual.token_file, given.ca_file or usual.ca_file
+    )
 
 
 class Credentials:

@@ -1,4 +1,4 @@
-"""The Kubernetes API's two questions about many objects: list them, and watch them change.
+"""The Kubernetes API's questions: which resources there are, and to list and to watch objects.
 
 The facts are those of Kubernetes' "API Concepts" page: resource versions, watch bookmarks,
 metadata-only answers chosen by the Accept header.
@@ -15,13 +15,19 @@ import structlog
 from pydantic import ValidationError
 
 from pd_exporter.kube.access import Credentials, KubeAccess
-from pd_exporter.kube.collection import Collection, Event, Listing, listing_of
+from pd_exporter.kube.collection import (
+    JSON,
+    Collection,
+    Event,
+    Listing,
+    Question,
+    listing_of,
+)
 from pd_exporter.kube.failure import KubeFailure, Reason, status_of
 
 MAX_EVENT_BYTES = 8 * 2**20
 """Longest line of a watch; an object is far smaller, because etcd takes 1.5 MiB."""
 
-_METADATA = "application/json;as={kind};g=meta.k8s.io;v=v1,application/json"
 _log = structlog.get_logger(__name__)
 
 
@@ -52,28 +58,45 @@ class KubeApi:
         self._session = session
         self._timeouts = timeouts
 
-    async def list_objects(self, collection: Collection, version: str = "0") -> Listing:
-        """List a collection as it was at a resource version or later.
+    async def list_objects(
+        self, collection: Collection, version: str = "0"
+    ) -> AsyncGenerator[Listing, None]:
+        """List a collection as it was at a resource version or later, page by page.
 
         Args:
             collection: What to list.
             version: "0" takes whatever the server has in its cache, which costs it least; another
-                one is waited for; "" is read from etcd, and certainly the latest.
+                one is waited for; "" is read from etcd, and certainly the latest, as pages are.
 
         Raises:
-            KubeFailure: There is no list.
+            KubeFailure: There is no list, or no rest of it.
         """
         parameters = {"resourceVersion": version} if version else {}
-        with self._failures("list", collection):
-            async with asyncio.timeout(self._timeouts.answer):
-                async with await self._get(collection, "List", parameters, None) as response:
-                    body = await response.read()
-        try:
-            return listing_of(body)
-        except ValidationError:
-            # Neither the error's words nor its cause: they hold what is listed.
-            why = "the answer is no list"
-            raise self._failure("list", collection, Reason.INVALID_REPLY, why) from None
+        if collection.page_size:
+            parameters = {"limit": str(collection.page_size)}
+        asked = collection.asked("list")
+        while True:
+            accept = collection.accept("List")
+            body = await self._read(asked, collection.selectors | parameters, accept)
+            try:
+                page = listing_of(body)
+            except ValidationError:
+                # Neither the error's words nor its cause: they hold what is listed.
+                why = "the answer is no list"
+                raise self._failure(asked, Reason.INVALID_REPLY, why) from None
+            del body  # it may be large, and is not needed while the page is taken
+            yield page
+            if not page.rest:
+                return
+            parameters["continue"] = page.rest
+
+    async def discover(self, path: str, group: str) -> bytes:
+        """Read what the server tells of a group of resources; every service account may.
+
+        Raises:
+            KubeFailure: There is no answer; NOT_FOUND: there is no such group, or version of it.
+        """
+        return await self._read(Question("discover", path, group), {}, JSON)
 
     @asynccontextmanager
     async def watch_objects(
@@ -95,31 +118,40 @@ class KubeApi:
             "resourceVersion": version,
             "timeoutSeconds": str(seconds),
         }
-        with self._failures("watch", collection):
+        asked = collection.asked("watch")
+        with self._failures(asked):
             async with asyncio.timeout(self._timeouts.answer):
-                response = await self._get(collection, "", parameters, self._timeouts.silence)
+                response = await self._get(
+                    asked,
+                    collection.selectors | parameters,
+                    collection.accept(),
+                    self._timeouts.silence,
+                )
         try:
-            async with aclosing(self._events(collection, response)) as events:
+            async with aclosing(self._events(asked, response)) as events:
                 yield events
         finally:
             response.close()
 
+    async def _read(self, asked: Question, parameters: Mapping[str, str], accept: str) -> bytes:
+        with self._failures(asked):
+            async with asyncio.timeout(self._timeouts.answer):
+                async with await self._get(asked, parameters, accept, None) as response:
+                    return await response.read()
+
     async def _get(
         self,
-        collection: Collection,
-        suffix: str,
+        asked: Question,
         parameters: Mapping[str, str],
+        accept: str,
         silence: float | None,
     ) -> aiohttp.ClientResponse:
-        headers = self._credentials.headers(collection.resource)
-        headers["Accept"] = "application/json"
-        if collection.metadata_only:
-            headers["Accept"] = _METADATA.format(kind=f"PartialObjectMetadata{suffix}")
+        headers = self._credentials.headers(asked.resource)
         response = await self._session.get(
-            self._server + collection.path,
-            params={**collection.selectors, **parameters},
-            headers=headers,
-            ssl=self._credentials.trust(collection.resource),
+            self._server + asked.path,
+            params=parameters,
+            headers=headers | {"Accept": accept},
+            ssl=self._credentials.trust(asked.resource),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=self._timeouts.connect, sock_read=silence
             ),
@@ -130,15 +162,14 @@ class KubeApi:
         async with response:
             status = status_of(await response.read(), response.status)
         raise self._failure(
-            "watch" if silence else "list",
-            collection,
+            asked,
             status.failure_reason,
             f"HTTP {response.status} {status.message or response.reason}",
             _seconds(response.headers.get("Retry-After", "")),
         )
 
     async def _events(
-        self, collection: Collection, response: aiohttp.ClientResponse
+        self, asked: Question, response: aiohttp.ClientResponse
     ) -> AsyncGenerator[Event, None]:
         try:
             held = bytearray()
@@ -148,38 +179,33 @@ class KubeApi:
         except ValueError:
             # Neither the error's words nor its cause: they hold the object.
             why = "a line of the watch is no event, or is longer than 8 MiB"
-            raise self._failure("watch", collection, Reason.INVALID_REPLY, why) from None
+            raise self._failure(asked, Reason.INVALID_REPLY, why) from None
         except (aiohttp.ClientError, OSError) as error:
-            _log.debug("watch cut off", resource=collection.resource, error=repr(error))
+            _log.debug("watch cut off", resource=asked.resource, error=repr(error))
 
     @contextmanager
-    def _failures(self, verb: str, collection: Collection) -> Iterator[None]:
+    def _failures(self, asked: Question) -> Iterator[None]:
         """Tell every way in which a request fails as a KubeFailure."""
         try:
             yield
         except TimeoutError as error:
             why = "no answer in time"
-            raise self._failure(verb, collection, Reason.UNREACHABLE, why) from error
+            raise self._failure(asked, Reason.UNREACHABLE, why) from error
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
-            raise self._failure(verb, collection, Reason.TLS, _tls_words(error)) from error
+            raise self._failure(asked, Reason.TLS, _tls_words(error)) from error
         except aiohttp.ClientConnectorError as error:
             why = str(error.os_error)
-            raise self._failure(verb, collection, Reason.UNREACHABLE, why) from error
+            raise self._failure(asked, Reason.UNREACHABLE, why) from error
         except (aiohttp.ClientError, OSError) as error:
             why = f"{type(error).__name__}: {error}"
-            raise self._failure(verb, collection, Reason.UNREACHABLE, why) from error
+            raise self._failure(asked, Reason.UNREACHABLE, why) from error
 
     def _failure(
-        self,
-        verb: str,
-        collection: Collection,
-        reason: Reason,
-        why: str,
-        retry_after: float = 0.0,
+        self, asked: Question, reason: Reason, why: str, retry_after: float = 0.0
     ) -> KubeFailure:
-        url = self._server + collection.path
-        message = f"Cannot {verb} {collection.resource} at {url}: {why.rstrip('.')}."
-        return KubeFailure(reason, message, collection.resource, retry_after)
+        url = self._server + asked.path
+        message = f"Cannot {asked.verb} {asked.resource} at {url}: {why.rstrip('.')}."
+        return KubeFailure(reason, message, asked.resource, retry_after, asked.namespace)
 
 
 def _lines(held: bytearray, chunk: bytes) -> Iterator[bytes]:

@@ -4,7 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+JSON = "application/json"
+"""What is accepted as an answer."""
+
+_METADATA = "application/json;as={kind};g=meta.k8s.io;v=v1,application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to the API server, as far as its failure is told: in words, and where."""
+
+    verb: str
+    path: str
+    resource: str
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +34,8 @@ class Collection:
         field_selector: Only objects with these fields: `spec.nodeName=a`.
         label_selector: Only objects with these labels: `app=a,tier!=b`.
         metadata_only: Objects come with their metadata and nothing else, where the server can.
+        page_size: A list is asked for in pages of so many objects, which spares this process's
+            memory; 0 asks for it at once and out of the server's cache, which spares the server.
     """
 
     version: str
@@ -28,6 +45,7 @@ class Collection:
     field_selector: str = ""
     label_selector: str = ""
     metadata_only: bool = False
+    page_size: int = 0
 
     @property
     def resource(self) -> str:
@@ -47,13 +65,30 @@ class Collection:
         selectors = {"fieldSelector": self.field_selector, "labelSelector": self.label_selector}
         return {name: value for name, value in selectors.items() if value}
 
+    def accept(self, suffix: str = "") -> str:
+        """What is accepted as an answer: where that is enough, metadata alone."""
+        if not self.metadata_only:
+            return JSON
+        return _METADATA.format(kind=f"PartialObjectMetadata{suffix}")
+
+    def asked(self, verb: str) -> Question:
+        """Give the question for it."""
+        return Question(verb, self.path, self.resource, self.namespace)
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Objects, and the resource version of the whole at which they were so."""
+    """Objects, or a page of them.
+
+    Attributes:
+        objects: The objects.
+        version: The resource version of the whole at which they were so.
+        rest: What to ask for the next page with; empty where this is the last.
+    """
 
     objects: Sequence[Mapping[str, Any]]
     version: str
+    rest: str = ""
 
 
 class Event(BaseModel):
@@ -85,6 +120,7 @@ class Event(BaseModel):
 
 class _ListMeta(BaseModel):
     resourceVersion: str  # noqa: N815  the API's name
+    rest: str | None = Field(None, alias="continue")
 
 
 class _List(BaseModel):
@@ -99,4 +135,4 @@ def listing_of(body: bytes) -> Listing:
         pydantic.ValidationError: It is no list.
     """
     listed = _List.model_validate_json(body)
-    return Listing(listed.items or (), listed.metadata.resourceVersion)
+    return Listing(listed.items or (), listed.metadata.resourceVersion, listed.metadata.rest or "")

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     SERVER_ERROR = "server_error"
     INVALID_REPLY = "invalid_reply"
+    FAILED = "failed"
+    """A fault of the exporter."""
 
 
 _REASONS = {
@@ -44,8 +46,9 @@ _CURES = {
     " certificate names the server's address and has not expired.",
     Reason.UNAUTHORIZED: "Give a token file with a valid token of the service account; in a pod,"
     " automountServiceAccountToken must not be false.",
-    Reason.FORBIDDEN: "Bind a ClusterRole that may list and watch it (docs/gpu.md), and check with"
-    " kubectl auth can-i watch {resource} -A --as=system:serviceaccount:NAMESPACE:NAME, and list.",
+    Reason.FORBIDDEN: "Bind a {role} that may list and watch {resource} (docs/gpu.md,"
+    " docs/roles.md), and check with kubectl auth can-i watch {resource} {scope}"
+    " --as=system:serviceaccount:NAMESPACE:NAME, and list.",
     Reason.NOT_FOUND: "See with kubectl api-resources whether the cluster has {resource} in this"
     " version, and install what brings it.",
     Reason.GONE: "It is listed anew; if it lasts, look at the load of the API server and of etcd.",
@@ -54,6 +57,7 @@ _CURES = {
     Reason.SERVER_ERROR: "Look the message up in the API server's log.",
     Reason.INVALID_REPLY: "See whether the address is that of a Kubernetes API server, with no"
     " proxy between that changes its answers.",
+    Reason.FAILED: "This is a fault of the exporter: report it with the log of this moment.",
 }
 
 
@@ -64,22 +68,33 @@ class KubeFailure(Exception):  # noqa: N818  it is an answer, not a fault of the
         reason: Which kind of failure.
         message: What happened and where, in sentences without secrets.
         resource: What was asked for, as kubectl names it: `pods`, `deployments.apps`.
+        namespace: In which namespace; empty for the whole cluster.
         retry_after: Seconds for which the server asked to be left alone.
     """
 
     def __init__(
-        self, reason: Reason, message: str, resource: str, retry_after: float = 0.0
+        self,
+        reason: Reason,
+        message: str,
+        resource: str,
+        retry_after: float = 0.0,
+        namespace: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.resource = resource
+        self.namespace = namespace
         self.retry_after = retry_after
 
     @property
     def problem(self) -> Problem:
         """The failure for people, with its cure."""
-        cure = _CURES[self.reason].format(resource=self.resource)
+        cure = _CURES[self.reason].format(
+            resource=self.resource,
+            role="Role or ClusterRole" if self.namespace else "ClusterRole",
+            scope=f"-n {self.namespace}" if self.namespace else "-A",
+        )
         return Problem(self.reason.value, self.message, cure)
 
 

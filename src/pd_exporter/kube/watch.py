@@ -7,7 +7,8 @@ start and when the server has forgotten the version from which to go on.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -29,6 +30,17 @@ Decode = Callable[[Mapping[str, Any], float | None], tuple[_K, _T]]
 where it was there from the start)."""
 
 
+@dataclass(slots=True)
+class _Held(Generic[_K, _T]):
+    """Objects, and since when each is there; None: from the start.
+
+    By uid: where a name is used again, the end of the old object must not end the new one.
+    """
+
+    objects: dict[str, tuple[_K, _T]] = field(default_factory=dict)
+    since: dict[str, float | None] = field(default_factory=dict)
+
+
 class Mirror(Generic[_K, _T]):
     """What a collection holds, as far as the server told; made by `open_mirror`."""
 
@@ -45,9 +57,7 @@ class Mirror(Generic[_K, _T]):
         self._pace = pace
         self._backoff = Backoff(pace)
         self._begun = asyncio.Event()
-        # By uid: where a name is used again, the end of the old object must not end the new one.
-        self._objects: dict[str, tuple[_K, _T]] = {}
-        self._since: dict[str, float | None] = {}
+        self._held: _Held[_K, _T] = _Held()
         self._snapshot: Mapping[_K, _T] | None = None
         self._listed = False
         self._version = "0"
@@ -62,7 +72,7 @@ class Mirror(Generic[_K, _T]):
         first list.
         """
         if self._snapshot is None and self._at is not None:
-            self._snapshot = MappingProxyType(dict(self._objects.values()))
+            self._snapshot = MappingProxyType(dict(self._held.objects.values()))
         problem = None if self._failure is None else self._failure.problem
         return Known(self._snapshot, self._at, problem)
 
@@ -85,21 +95,30 @@ class Mirror(Generic[_K, _T]):
                 self._fail(failure)
                 self._begun.set()
                 asked_for = failure.retry_after
+            except Exception as error:
+                # Whatever it is, it is logged and the work begun anew where this is called; until
+                # that helps, what is known is not up to date.
+                self._fail(self._failed(Reason.FAILED, f"{type(error).__name__}"))
+                self._begun.set()
+                raise
             await self._pace.pause(self._backoff.next(asked_for))
 
     async def _list(self) -> None:
+        held: _Held[_K, _T] = _Held()
+        now = None if self._at is None else time.time()
+        version = self._version
         try:
-            listing = await self._api.list_objects(self._collection, self._version)
+            async with aclosing(self._api.list_objects(self._collection, version)) as pages:
+                async for page in pages:
+                    for listed in page.objects:
+                        self._put(held, listed, self._held.since, now)
+                    version = page.version
         except KubeFailure as failure:
             if failure.reason is Reason.GONE:
                 self._version = ""  # the cache has no such version: ask for the latest
             raise
-        before, self._since = self._since, {}
-        now = None if self._at is None else time.time()
-        self._objects.clear()
-        for listed in listing.objects:
-            self._put(listed, before, now)
-        self._version = listing.version
+        self._held = held
+        self._version = version
         self._listed = True
         self._confirm()
 
@@ -115,34 +134,38 @@ class Mirror(Generic[_K, _T]):
             finally:
                 settling.cancel()
         if self._backoff.lasting:
-            why = "the server ends each watch as soon as it has begun"
-            raise KubeFailure(Reason.UNREACHABLE, self._message(why), self._collection.resource)
+            raise self._failed(
+                Reason.UNREACHABLE, "the server ends each watch as soon as it has begun"
+            )
 
     def _take(self, event: Event) -> None:
         if event.type == "ERROR":
             status = status_of(event.object)
             self._listed = False
-            message = self._message(status.message)
-            raise KubeFailure(status.failure_reason, message, self._collection.resource)
+            raise self._failed(status.failure_reason, status.message)
         if event.type in {"ADDED", "MODIFIED"}:
-            self._put(event.object, self._since, time.time())
+            self._put(self._held, event.object, self._held.since, time.time())
         elif event.type == "DELETED":
-            self._objects.pop(event.uid, None)
-            self._since.pop(event.uid, None)
+            self._held.objects.pop(event.uid, None)
+            self._held.since.pop(event.uid, None)
         self._version = event.version or self._version
         self._confirm()
 
     def _put(
-        self, shown: Mapping[str, Any], before: Mapping[str, float | None], now: float | None
+        self,
+        held: _Held[_K, _T],
+        shown: Mapping[str, Any],
+        before: Mapping[str, float | None],
+        now: float | None,
     ) -> None:
         """Take an object in; one that cannot be read is not known, whatever it was before."""
         uid = ""
         try:
             uid = str(shown["metadata"]["uid"])
-            self._since[uid] = before.get(uid, now)
-            self._objects[uid] = self._decode(shown, self._since[uid])
+            held.since[uid] = before.get(uid, now)
+            held.objects[uid] = self._decode(shown, held.since[uid])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            self._objects.pop(uid, None)
+            held.objects.pop(uid, None)
             if not self._told_garbage:
                 self._told_garbage = True
                 _log.warning(
@@ -174,8 +197,10 @@ class Mirror(Generic[_K, _T]):
             problem = failure.problem
             _log.warning("kubernetes not watched", reason=problem.reason, why=str(problem))
 
-    def _message(self, why: str) -> str:
-        return f"Cannot watch {self._collection.resource}: {why.rstrip('.')}."
+    def _failed(self, reason: Reason, why: str) -> KubeFailure:
+        asked = self._collection.asked("watch")
+        message = f"Cannot watch {asked.resource}: {why.rstrip('.')}."
+        return KubeFailure(reason, message, asked.resource, namespace=asked.namespace)
 
 
 @asynccontextmanager

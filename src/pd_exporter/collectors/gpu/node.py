@@ -7,7 +7,7 @@ from pd_exporter.attribution.holdings import ANNOTATIONS, PodKey
 from pd_exporter.collectors.gpu.collector import GpuCollector, Scope
 from pd_exporter.config import Config, GpuConfig, KubernetesConfig, ProcessAttribution
 from pd_exporter.known import AtHand, Known, Source
-from pd_exporter.kube.access import AccessError, KubeAccess, in_cluster
+from pd_exporter.kube.access import AccessError, configured
 from pd_exporter.kube.api import open_api
 from pd_exporter.kube.pod import Pod
 from pd_exporter.kube.pods import open_pods_of_node
@@ -16,7 +16,6 @@ from pd_exporter.kubelet.allocations import open_allocations
 from pd_exporter.kubelet.cgroups import ProcessTable
 from pd_exporter.nvml.device import GpuSource
 from pd_exporter.nvml.gpus import open_gpus
-from pd_exporter.reading import Problem
 from pd_exporter.simulation import Simulation
 
 
@@ -58,26 +57,12 @@ async def _open_pods(
 ) -> Source[Mapping[PodKey, Pod]]:
     """Watch the node's pods; where it is not known how, say so for as long as it is asked."""
     try:
-        access = _access(given)
+        access = configured(given)
     except AccessError as error:
-        problem = Problem("no_access", str(error), "The key for the URL is kubernetes.server.")
+        problem = error.problem
         return AtHand(lambda: Known(problem=problem))
     api = await stack.enter_async_context(open_api(access))
     return await stack.enter_async_context(open_pods_of_node(api, node, ANNOTATIONS))
-
-
-def _access(given: KubernetesConfig) -> KubeAccess:
-    """Take what the configuration gives, and the rest as in every pod.
-
-    Raises:
-        AccessError: There is no rest: this is no pod.
-    """
-    if given.server is not None:
-        return KubeAccess(given.server, given.token_file, given.ca_file)
-    usual = in_cluster()
-    return KubeAccess(
-        usual.server, given.token_file or usual.token_file, given.ca_file or usual.ca_file
-    )
 
 
 def _processes(gpu: GpuConfig) -> ProcessTable | None:
