@@ -12,6 +12,7 @@ from pd_exporter.autoscaler.tune.command import add_tune
 from pd_exporter.config import Config, ConfigError, load
 from pd_exporter.demo.command import add_demo
 from pd_exporter.log import LEVELS, LogFormat, configure_logging
+from pd_exporter.rules.command import add_rules
 from pd_exporter.serve import ServeError, serve
 
 DEFAULT_PORT = 7339
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True)
     _add_serve(commands)
     _add_check(commands)
+    add_rules(commands)
     add_demo(commands)
     add_tune(commands)
     return parser

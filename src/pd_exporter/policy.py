@@ -23,6 +23,33 @@ FAST_WINDOW_SECONDS = 60.0
 SLOW_WINDOW_SECONDS = 300.0
 """Window of ``role:pd_arrivals:rate5m``."""
 
+EVIDENCE_SECONDS = 600.0
+"""How far back an engine's metrics show that a role instance serves that was Ready before them."""
+
+COVERAGE = 0.8
+"""Share of a role's instances that have to report for the others to be taken as like them."""
+
+SERVICE_SAMPLES = 16
+"""Samples of an hour with a busy worker from which on they tell the service time: 4 minutes.
+
+Their number strays by its root: 16 is a service time that is right to a quarter. Fewer, and one
+request that happened to be in work at a scrape would count for all of the interval. The number of
+busy workers is no such bound: of a burst on 16 idle ones it is reached by the first sample, when
+the last minute's deliveries tell a few seconds of work.
+"""
+
+SERVICE_MEMORY_SECONDS = 7 * 86400.0
+"""How long a measured service time stands in once there is too little traffic to measure it."""
+
+WAIT_GOAL_SECONDS = 10.0
+"""How long a request may wait for a worker before an alert says so, where no goal is configured."""
+
+DECODE_MEMORY_THRESHOLD = 0.8
+"""GPU memory utilisation that one role instance of decode is to have."""
+
+KV_DEMAND_THRESHOLD = 0.7
+"""KV-cache demand that one role instance of decode is to have."""
+
 TUTORIAL_LAG_THRESHOLD = 5
 """Messages per replica: lagThreshold of the nats-jetstream trigger in Alibaba's tutorial."""
 

@@ -1,6 +1,7 @@
 """The ScaledObject that the tuner gives, its query asked of the shipped rules by promtool."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,12 @@ import pytest
 import yaml
 
 from pd_exporter.autoscaler import laws
-from pd_exporter.autoscaler.setting import SignalPath, named, static
+from pd_exporter.autoscaler.setting import SignalPath, named, recommended, static
+from pd_exporter.autoscaler.triggers import Required
 from pd_exporter.autoscaler.tune.scaledobject import Service, scaled_object
-from pd_exporter.policy import REQUIRED_WORKERS
-from tests.servers import program, run
+from pd_exporter.policy import REQUIRED_WORKERS, RequiredWorkers
+from tests.promtool import ask
 
-RULES = Path(__file__).parents[2] / "rules" / "recording.yaml"
 SERVICE = Service("llm", "dynamo-pd", "prefill", "http://prometheus:9090", 4)
 
 
@@ -27,35 +28,6 @@ def trigger(name: str) -> dict[str, Any]:
     (only,) = manifest(name)["spec"]["triggers"]
     metadata: dict[str, Any] = only["metadata"]
     return metadata
-
-
-def ask(query: str, series: dict[str, str], at: str, expected: float | None, folder: Path) -> None:
-    """Have promtool evaluate a query over the shipped rules, and compare."""
-    labels = 'namespace="llm",group="dynamo-pd",role="prefill",stream="q",consumer="w",instance="a"'
-    samples = [{"labels": "{}", "value": expected}] if expected is not None else []
-    test = {
-        "rule_files": [str(RULES)],
-        "evaluation_interval": "15s",
-        "tests": [
-            {
-                "interval": "15s",
-                "input_series": [
-                    {"series": f"{name}{{{labels}}}", "values": values}
-                    for name, values in series.items()
-                ],
-                "promql_expr_test": [
-                    # Labels do not matter to KEDA, and rounding hides the last bits of a float.
-                    {"expr": f"round(max({query}), 1e-6)", "eval_time": at, "exp_samples": samples}
-                ],
-            }
-        ],
-    }
-    file = folder / "query.test.yaml"
-    file.write_text(yaml.safe_dump(test))
-
-    done = run(program("promtool"), "test", "rules", file)
-
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 STEADY = {
@@ -144,9 +116,33 @@ def test_a_name_that_keda_would_refuse_is_told() -> None:
         Service("llm", "g" * 50, "prefill", "http://prometheus:9090", 1)
 
 
-def test_a_service_time_that_only_rules_could_measure_is_no_query() -> None:
-    with pytest.raises(ValueError, match="give it as a constant"):
-        scaled_object(named("recommended", 6, SignalPath()), SERVICE)
+MEASURED = STEADY | {
+    "pd_queue_service_prior_seconds": "0.5x80",
+    "pd_queue_worker_concurrency": "4x80",
+}
+
+
+def measured(parameters: RequiredWorkers) -> str:
+    """The query of a setting whose service time is what the rules record."""
+    shipped = recommended(6, SignalPath())
+    text = scaled_object(replace(shipped, triggers=(Required(parameters),)), SERVICE)
+    query: str = yaml.safe_load(text)["spec"]["triggers"][0]["metadata"]["query"]
+    assert "mean service time" not in text
+    return query
+
+
+@pytest.mark.parametrize("parameters", [REQUIRED_WORKERS, RequiredWorkers(headroom=1.2)])
+def test_without_a_constant_the_recorded_service_time_counts(
+    parameters: RequiredWorkers, tmp_path: Path
+) -> None:
+    expected = laws.required_workers(6, 0.5, 12, 4, parameters)
+
+    ask(measured(parameters), MEASURED, "10m", round(expected, 6), tmp_path)
+
+
+def test_with_the_shipped_parameters_the_recorded_workers_are_the_query() -> None:
+    assert measured(REQUIRED_WORKERS).startswith("role:pd_required_workers:sum{")
+    assert "sqrt" in measured(RequiredWorkers(headroom=1.2))
 
 
 def test_a_threshold_keeps_its_thousandths() -> None:

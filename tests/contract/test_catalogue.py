@@ -1,16 +1,15 @@
-"""Rules that names, rules files and documentation keep among each other."""
+"""What names, documentation and generated files keep among each other."""
 
 import re
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pd_exporter import catalogue
 from pd_exporter.config import load
 from pd_exporter.samples import Desc, Kind
-from tests.servers import program, run
+from tests.servers import run
 
 ROOT = Path(__file__).parents[2]
 EVERY = [desc for section in catalogue.SECTIONS.values() for desc in section]
@@ -41,8 +40,6 @@ UNITLESS = {
     "pd_role_worker_concurrency",
     "pd_roles_source_up",
 }
-RULES = yaml.safe_load((ROOT / "rules" / "recording.yaml").read_text())
-RECORDED = {rule["record"] for group in RULES["groups"] for rule in group["rules"]}
 
 
 @pytest.mark.parametrize("desc", EVERY, ids=lambda desc: desc.name)
@@ -54,38 +51,6 @@ def test_a_metric_s_name_has_prefix_and_unit(desc: Desc) -> None:
 
 def test_a_metric_is_written_once() -> None:
     assert len({desc.name for desc in EVERY}) == len(EVERY)
-
-
-def test_rules_name_only_what_exists() -> None:
-    known = {desc.name for desc in EVERY} | RECORDED
-    expressions = [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
-
-    named = set(re.findall(r"[a-z]*:?pd_[a-z_]+(?::[a-z0-9]+)?", "\n".join(expressions)))
-
-    assert named
-    assert named <= known
-
-
-def test_promtool_accepts_the_rules() -> None:
-    lint = ("--lint=all", "--lint-fatal", "recording.yaml")
-    check = run(program("promtool"), "check", "rules", *lint, folder=ROOT / "rules")
-
-    assert check.returncode == 0, check.stdout + check.stderr
-
-
-@pytest.mark.parametrize(
-    "file", sorted((ROOT / "rules" / "tests").glob("*.test.yaml")), ids=lambda file: file.name
-)
-def test_the_rules_do_what_their_tests_say(file: Path) -> None:
-    check = run(program("promtool"), "test", "rules", file.name, folder=file.parent)
-
-    assert check.returncode == 0, check.stdout + check.stderr
-
-
-def test_every_recorded_series_has_a_test() -> None:
-    tests = "\n".join(file.read_text() for file in (ROOT / "rules" / "tests").glob("*.test.yaml"))
-
-    assert {series for series in RECORDED if series not in tests} == set()
 
 
 def test_generated_pages_are_up_to_date() -> None:

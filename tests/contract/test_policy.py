@@ -1,68 +1,16 @@
-"""The shipped rules and the shipped parameters say the same."""
+"""The shipped parameters, and the pages and figures that tell them."""
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from pd_exporter.policy import (
-    FAST_WINDOW_SECONDS,
-    FRESH_SECONDS,
-    REQUIRED_WORKERS,
-    RULE_SECONDS,
-    SCALE_DOWN_WINDOW_SECONDS,
-    SCRAPE_SECONDS,
-    SLOW_WINDOW_SECONDS,
-    RequiredWorkers,
-)
+from pd_exporter.policy import REQUIRED_WORKERS, SCALE_DOWN_WINDOW_SECONDS, RequiredWorkers
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "rules" / "recording.yaml"
 TUNING = ROOT / "docs" / "tuning.md"
-
-
-def groups() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"]
-    return found
-
-
-def rules() -> Iterator[dict[str, Any]]:
-    for group in groups():
-        yield from group["rules"]
-
-
-def test_rules_are_evaluated_as_often_as_the_parameters_say() -> None:
-    assert {group["interval"] for group in groups()} == {f"{RULE_SECONDS:g}s"}
-
-
-def test_samples_age_alike() -> None:
-    ages = {
-        float(age)
-        for rule in rules()
-        for age in re.findall(r"time\(\) - timestamp\([^)]*\) < (\d+)", rule["expr"])
-    }
-
-    assert ages == {FRESH_SECONDS}
-    assert FRESH_SECONDS == 3 * SCRAPE_SECONDS
-
-
-@pytest.mark.parametrize(
-    ("suffix", "seconds"), [("rate1m", FAST_WINDOW_SECONDS), ("rate5m", SLOW_WINDOW_SECONDS)]
-)
-def test_windows_are_those_of_the_names(suffix: str, seconds: float) -> None:
-    windows = {
-        window
-        for rule in rules()
-        if rule["record"].endswith(suffix)
-        for window in re.findall(r"\[(\w+)\]", rule["expr"])
-    }
-
-    assert windows == {f"{seconds / 60:g}m"}
 
 
 def test_the_figures_were_drawn_with_the_shipped_parameters() -> None:

@@ -47,25 +47,48 @@ def service_seconds(busy: Term, deliveries: Term, prior: Term, seen: Term) -> Te
         prior: Seconds, taken for the part of the window that has not been seen.
         seen: The part that has, 0 to 1.
     """
-    return busy / deliveries * seen + prior * (1 - seen)
+    return completed(busy / deliveries, prior, seen)
+
+
+def completed(measured: Term, prior: Term, seen: Term) -> Term:
+    """A mean over a window of which the part `seen` was measured; a prior stands for the rest."""
+    return measured * seen + prior * (1 - seen)
 
 
 def required_workers(
-    arrivals: Term, service: Term, pending: Term, concurrency: float, parameters: RequiredWorkers
+    arrivals: Term,
+    service: Term,
+    pending: Term,
+    concurrency: Term | float,
+    parameters: RequiredWorkers,
 ) -> Term:
-    """Workers that serve the load with little waiting: square-root staffing, plus the backlog.
+    """Workers that serve the load with little waiting, of arrivals in requests per second.
 
-    The offered load is the mean number of busy workers (Little). That it strays around its mean
-    by its root makes the headroom a multiple of the root: small services get more of it for their
-    size than large ones. The backlog adds what works it off within the drain time.
+    The offered load is the mean number of busy workers (Little); the rest is `required_of`'s.
+    """
+    offered = arrivals * service / concurrency
+    return required_of(offered, service, pending, concurrency, parameters)
+
+
+def required_of(
+    offered: Term,
+    service: Term,
+    pending: Term,
+    concurrency: Term | float,
+    parameters: RequiredWorkers,
+) -> Term:
+    """Workers that serve an offered load: square-root staffing, plus the backlog.
+
+    That the load strays around its mean by its root makes the headroom a multiple of the root:
+    small services get more of it for their size than large ones. The backlog adds what works it
+    off within the drain time.
 
     Args:
-        arrivals: Requests per second.
+        offered: Workers that are busy on average.
         service: Seconds a request occupies a slot.
         pending: Requests that no worker has yet.
         concurrency: Slots of a worker.
         parameters: Headroom and drain time.
     """
-    offered = arrivals * service / concurrency
     backlog = pending * service / (concurrency * parameters.drain_seconds)
     return offered + parameters.headroom * root(offered) + backlog

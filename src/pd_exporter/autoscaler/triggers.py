@@ -41,7 +41,7 @@ class Trigger(Protocol):
         ...
 
     def query(self, recorded: Recorded) -> str:
-        """The query that KEDA sends; empty once its series are no longer recorded."""
+        """The query that KEDA sends; its result is empty once its series are no longer recorded."""
         ...
 
 
@@ -99,20 +99,19 @@ class Required:
         )
 
     def query(self, recorded: Recorded) -> str:
-        """The law over recorded series.
-
-        Raises:
-            ValueError: The service time is no constant: no shipped rule records it.
-        """
-        if self.service_seconds is None:
-            raise ValueError("no shipped rule records the service time: give it as a constant")
+        """The recorded workers; with other parameters or a constant, the law over its inputs."""
+        if self.service_seconds is None and self.parameters == REQUIRED_WORKERS:
+            required = recorded.series("role:pd_required_workers:sum")
+            return _while_recorded(required, required)
         pending = recorded.series("role:pd_pending_requests:sum")
         arrivals = laws.arrival_query(
             recorded.series("role:pd_arrivals:rate1m"),
             recorded.series("role:pd_arrivals:rate5m"),
             self.parameters.confidence,
         )
-        service = Promql(f"{self.service_seconds:.4g}")
+        service = recorded.series("role:pd_service_seconds:avg1h")
+        if self.service_seconds is not None:
+            service = Promql(f"{self.service_seconds:.4g}")
         workers = laws.required_workers(
             arrivals, service, pending, recorded.concurrency, self.parameters
         )

@@ -139,7 +139,7 @@ def _comments(setting: Setting) -> str:
         "The query is the number of workers required. It holds the mean service time,"
         f" {trigger.service_seconds:.4g} s, in three places: measure it again where prompts change."
         for trigger in setting.triggers
-        if isinstance(trigger, Required)
+        if isinstance(trigger, Required) and trigger.service_seconds is not None
     ]
     if setting.fallback:
         lines.append("currentReplicasIfHigher needs KEDA 2.17: leave fallback out before.")

@@ -1,0 +1,1 @@
+"""Recording rules and alerts, built from the catalogue, the laws and the shipped parameters."""

@@ -1,0 +1,1 @@
+"""Alerts: what somebody has to know of, each with a heading in docs/runbook.md."""
