@@ -38,11 +38,12 @@ e2e: $(VENV) $(PROMETHEUS) $(OLD_NATS)  ## slow proofs of the whole (arguments: 
 lint: $(VENV) $(PROMETHEUS)  ## style, types, import direction, rules, generated files
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/codespell src tests docs rules benchmarks tools *.md
+	.venv/bin/codespell src tests docs rules dashboards benchmarks tools *.md
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	$(PD_TOOLS)/bin/promtool check rules --lint=all --lint-fatal rules/recording.yaml rules/alerts.yaml
 	.venv/bin/python docs/generate.py --check
+	.venv/bin/python -m dashboards.build --check
 
 .PHONY: format
 format: $(VENV)  ## format the code and fix what can be fixed
@@ -52,6 +53,7 @@ format: $(VENV)  ## format the code and fix what can be fixed
 .PHONY: generate
 generate: $(VENV)  ## write the generated files anew
 	.venv/bin/python docs/generate.py
+	.venv/bin/python -m dashboards.build
 
 .PHONY: figures
 figures: $(VENV)  ## draw the figures of docs/tuning.md anew
