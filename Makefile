@@ -56,8 +56,9 @@ generate: $(VENV)  ## write the generated files anew
 	.venv/bin/python -m dashboards.build
 
 .PHONY: figures
-figures: $(VENV)  ## draw the figures of docs/tuning.md anew
+figures: $(VENV)  ## draw the documentation's figures anew; one of them plays a demo
 	.venv/bin/python docs/figures.py
+	.venv/bin/python docs/burst.py
 
 .PHONY: bench
 bench: $(VENV)  ## measure how fast queues and GPUs are read

@@ -52,7 +52,7 @@ class Demo:
         return found
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not condition():
             assert self.process.poll() is None, self.output()
             assert time.monotonic() < deadline, self.output()
@@ -72,10 +72,15 @@ class Demo:
 
     def metrics(self) -> Page:
         """The exporter's page, of a demo that stays up."""
-        found = re.search(r"metrics +(http://\S+/metrics)", self.output())
+        return Page(self.get(r"^  metrics +(\S+)"))
+
+    def get(self, address: str) -> str:
+        """What is at the address that the output tells, of a demo that stays up."""
+        found = re.search(address, self.output(), re.MULTILINE)
         assert found, self.output()
         with urllib.request.urlopen(found[1], timeout=10) as response:  # noqa: S310  http, ours
-            return Page(response.read().decode())
+            body: bytes = response.read()
+            return body.decode()
 
     def row(self, name: str) -> list[str]:
         """Cells of a row of the summary, the name left out."""

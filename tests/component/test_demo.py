@@ -11,14 +11,32 @@ from pathlib import Path
 import pytest
 
 from tests.demo import BURST, REQUESTS, StartDemo, demos
+from tests.exposition import Page
 
 CHILDREN = {"nats-server", "pd-exporter", "prometheus"}
+ROLE = {"min": 1, "max": 6, "bound": 1, "active": 1, "accepted": 1}
+SCALING = {
+    "ready": "pd_role_replicas_ready",
+    "min": "pd_role_replicas_min",
+    "max": "pd_role_replicas_max",
+    "bound": "pd_role_adapter_bound",
+    "active": "pd_role_hpa_active",
+    "accepted": "pd_role_scaledobject_ready",
+}
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[StartDemo]:
     with demos(tmp_path) as start:
         yield start
+
+
+def roles(page: Page) -> dict[str, dict[str, float]]:
+    """What the page has of the roles and of what scales them."""
+    return {
+        role: {what: page.value(name, role=role) for what, name in SCALING.items()}
+        for role in ("prefill", "decode")
+    }
 
 
 def test_burst_is_seen_in_the_recorded_series(demo: StartDemo) -> None:
@@ -38,8 +56,17 @@ def test_burst_is_seen_in_the_recorded_series(demo: StartDemo) -> None:
     assert [idle, *others] == run.gibs(f"{decode}, last") == [idle] * 3
     full, *seen = run.gibs(f"{decode}, peak")
     assert all(idle * 1.2 < highest <= full for highest in seen)
-    assert len(set(run.gibs("simulated GPU memory, prefill, peak"))) == 1
+    before = run.gibs("simulated GPU memory, prefill, first")
+    after = run.gibs("simulated GPU memory, prefill, last")
+    assert all(loaded > idle for idle, loaded in zip(before, after, strict=True))
     assert f"ceil({peak[2]} / 5) = {-(-peak[2] // 5)}" in run.output()
+    assert run.row("prefill replicas Ready, last") == ["2", "2"]
+    assert run.row("serving workers, peak") == ["1.00", "1.00"]
+    assert run.row("required workers, first") == ["0.00", "0.00"]
+    true, recorded = (float(cell) for cell in run.row("required workers, peak"))
+    assert 0 < recorded == pytest.approx(true, rel=0.25, abs=0.1)
+    assert run.row("decode KV demand, last") == ["0.00", "0.00"]
+    assert float(run.row("decode KV demand, peak")[1]) > 0.1
     assert "\x1b" not in run.output()
 
 
@@ -47,6 +74,8 @@ def test_without_prometheus_says_how_to_get_it_and_stays_up(demo: StartDemo) -> 
     run = demo(*BURST, "--keep", prometheus=False)
     run.wait_for_text("Still up")
     page = run.metrics()
+    pods = json.loads(run.get(r"Kubernetes API +(\S+)"))
+    engine = run.get(r"pods' metrics +(\S+)")
 
     run.process.send_signal(signal.SIGINT)
 
@@ -60,10 +89,15 @@ def test_without_prometheus_says_how_to_get_it_and_stays_up(demo: StartDemo) -> 
     assert delivered == REQUESTS
     written, exported = run.gibs("simulated GPU memory, decode, peak")
     assert written == exported > run.gibs("simulated GPU memory, decode, last")[0]
-    for pod in ("dynamo-pd-prefill-0", "dynamo-pd-decoder-0", "dynamo-pd-decoder-1"):
-        assert page.value("pd_pod_gpu_memory_used_bytes", pod=pod, group="dynamo-pd") > 0
+    for pod in ("prefill-0", "prefill-1", "decode-0", "decode-1"):
+        name = f"dynamo-pd-{pod}"
+        assert page.value("pd_pod_gpu_memory_used_bytes", pod=name, group="dynamo-pd") > 0
     gpus = [sample for sample in page.samples if sample.name == "pd_gpu_info"]
     assert {gpu.labels["backend"] for gpu in gpus} == {"simulated"}
+    assert roles(page) == {"prefill": ROLE | {"ready": 2}, "decode": ROLE | {"ready": 3}}
+    assert page.value("pd_pod_ready", pod="dynamo-pd-prefill-1") == 1
+    assert len(pods["items"]) == 6
+    assert 'vllm:request_success_total{engine="0",finished_reason="length"' in engine
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

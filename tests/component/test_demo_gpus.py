@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pd_exporter.demo.realgpus import find_gpus
+from pd_exporter.demo.programs.realgpus import find_gpus
 from tests.demo import BURST, StartDemo, demos
 from tests.fake_nvml import GIB, FakeNvml, gpu_instance
 
@@ -38,7 +38,7 @@ def test_a_real_gpu_is_held_by_a_decode_pod_and_not_judged(demo: StartDemo, nvml
     run.process.send_signal(signal.SIGINT)
 
     assert run.status() == 0, run.output()
-    assert page.value(USED, pod="dynamo-pd-decoder-0", role="decode") == 7 * GIB
+    assert page.value(USED, pod="dynamo-pd-decode-0", role="decode") == 7 * GIB
     assert page.get(USED, role="prefill") is None
     assert page.value("pd_gpu_info", uuid=nvml.gpus[0].uuid, backend="nvml") == 1
     assert page.get("pd_gpu_info", backend="simulated") is None

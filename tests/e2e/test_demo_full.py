@@ -34,8 +34,20 @@ def test_the_usual_burst_asks_for_six_replicas(tmp_path: Path) -> None:
     assert re.search(r"^ *enqueued +320 +320 *$", done.stdout, re.MULTILINE)
     assert re.search(r"^ *lost +0 +0 *$", done.stdout, re.MULTILINE)
     assert "320 of 320 requests done" in done.stdout
+    workers = re.search(
+        r"^right: required workers went from 0.0 to (\S+) in the burst and were (\S+) after it,"
+        r" with a service time of (\S+) s",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert workers, done.stdout
+    peak_required, last, service = (float(number) for number in workers.groups())
+    # 5 requests a second that take 0.2 s each keep one worker busy; what is above is headroom.
+    assert 2.4 <= peak_required <= 3.1
+    assert 1 < last < peak_required
+    assert 0.15 <= service <= 0.25
     gpus = "right: the simulated GPU memory of"
-    assert re.search(rf"^{gpus} prefill stayed at 72.0 GiB", done.stdout, re.MULTILINE)
+    assert re.search(rf"^{gpus} prefill went from 72.0 GiB to", done.stdout, re.MULTILINE)
     decode = re.search(
         rf"^{gpus} decode rose from (\S+) GiB to (\S+) GiB and fell back to \1",
         done.stdout,

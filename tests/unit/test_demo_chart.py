@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pd_exporter.demo.chart import chart
+from pd_exporter.demo.shown.chart import chart
 
 _VALUES = st.lists(st.none() | st.floats(0, 1e9))
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from pd_exporter.demo.command import add_demo
-from pd_exporter.demo.readings import RECORDED
-from pd_exporter.demo.shipped import shipped
+from pd_exporter.demo.seen.readings import RECORDED
+from pd_exporter.demo.shipped import shipped, shipped_rules
 
 
 @pytest.fixture
@@ -75,7 +75,18 @@ def test_without_its_extra_the_demo_says_how_to_get_it() -> None:
 
 
 def test_every_recorded_series_shown_is_one_of_the_shipped_rules() -> None:
-    rules = yaml.safe_load(shipped("rules/recording.yaml").read_text())
-    recorded = {rule["record"] for group in rules["groups"] for rule in group["rules"]}
+    recorded = {
+        (rule["record"], rule.get("labels", {}).get("source"))
+        for path in shipped_rules()
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
 
-    assert set(RECORDED) <= recorded
+    shown = {
+        (name, source)
+        for by_source in RECORDED.values()
+        for source, names in by_source.items()
+        for name in names
+    }
+    assert shown <= recorded

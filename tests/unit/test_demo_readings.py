@@ -8,9 +8,10 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from pd_exporter.demo.readings import LAG, Exporter, Prometheus, memory_of
+from pd_exporter.demo.seen.readings import LAG, READY, Exporter, Prometheus, memory_of
 
 DECODE = memory_of("decode")
+ROLES = {"prefill": 2, "decode": 3}
 LABELS = 'namespace="default",group="dynamo-pd",container="engine",node="n",uuid="u"'
 
 
@@ -46,6 +47,15 @@ async def test_memory_of_a_role_is_that_of_all_its_pods_on_the_page() -> None:
     assert found == {DECODE: 7, memory_of("prefill"): 50}
 
 
+async def test_prefills_own_metrics_are_read_from_the_page() -> None:
+    labels = 'namespace="default",group="dynamo-pd"'
+    lines = [f'{READY}{{{labels},role="{role}"}} {value}' for role, value in ROLES.items()]
+    async with serving(Server("\n".join([f"# TYPE {READY} gauge", *lines, ""]))) as (http, url):
+        found = await Exporter(http, url).now()
+
+    assert found == {READY: ROLES["prefill"]}
+
+
 async def test_the_exporter_is_told_how_long_the_demo_waits() -> None:
     server = Server("")
     async with serving(server) as (http, url):
@@ -66,10 +76,10 @@ async def test_recorded_series_and_memory_are_read_in_one_answer() -> None:
 
 
 async def test_the_course_includes_its_very_end() -> None:
-    server = Server([{"metric": {"role": "decode"}, "values": [[1, "5"], [2, "6"]]}])
+    server = Server([{"metric": {"role": "decode"}, "values": [[1007.875, "5"], [1010.875, "6"]]}])
     async with serving(server) as (http, url):
-        found = await Prometheus(http, url).between(1000.25, 1010.875)
+        found = await Prometheus(http, url).between(1006.25, 1010.875)
 
     start, end = float(server.asked["start"]), float(server.asked["end"])
-    assert found == {DECODE: [5, 6]}
-    assert (end, (end - start) % 1, start - 1000.25 < 1) == (1010.875, 0, True)
+    assert found == {DECODE: [None, 5, None, None, 6]}
+    assert (start, end) == (1006.875, 1010.875)

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from pd_exporter.demo.course import Course
-from pd_exporter.demo.memory import RoleMemory
 from pd_exporter.demo.plan import Plan
-from pd_exporter.demo.readings import LAG
-from pd_exporter.demo.summary import Summary, faults
-from pd_exporter.demo.trigger import trigger_text
-from pd_exporter.demo.workload import Truth
+from pd_exporter.demo.seen.course import Course
+from pd_exporter.demo.seen.memory import RoleMemory
+from pd_exporter.demo.seen.readings import LAG, SERVING
+from pd_exporter.demo.seen.signals import Signal
+from pd_exporter.demo.seen.summary import Summary, faults
+from pd_exporter.demo.service.tally import Truth
+from pd_exporter.demo.shown.trigger import trigger_text
 
 TRUTH = Truth(
     sent=320,
@@ -23,13 +24,19 @@ TRUTH = Truth(
     peak_waiting=32,
     longest_wait=6.4,
     mean_wait=6.1,
+    service_seconds=0.2,
+    required_workers=2.1,
+    kv_demand=0,
+    peak_kv_demand=0.5,
 )
 EXPORTED = {
     "pd_queue_enqueued_messages_total": 320.0,
     "pd_queue_delivered_messages_total": 320.0,
     "pd_queue_expired_messages_total": 0.0,
+    "pd_role_replicas_ready": 2.0,
 }
 WENT = Course(50, 70, 50)
+ONE = Course(1, 1, 1)
 GOOD = Summary(
     plan=Plan(),
     truth=TRUTH,
@@ -39,12 +46,13 @@ GOOD = Summary(
     exported_wait=Course(0, 6.3, 0),
     recorded={LAG: Course(0, 31, 0)},
     memory=(RoleMemory("decode", WENT, WENT, WENT),),
+    signals={SERVING: Signal(SERVING, ONE, ONE)},
 )
 
 
 def test_a_burst_that_came_and_went_has_no_fault() -> None:
     assert list(faults(GOOD)) == []
-    assert list(faults(replace(GOOD, recorded=None))) == []
+    assert list(faults(replace(GOOD, recorded=None, signals={}))) == []
 
 
 @pytest.mark.parametrize(
@@ -71,6 +79,7 @@ def test_no_recorded_lag_is_a_fault_although_the_exporter_has_one() -> None:
         ("pd_queue_enqueued_messages_total", 319.0),
         ("pd_queue_delivered_messages_total", 321.0),
         ("pd_queue_expired_messages_total", 1.0),
+        ("pd_role_replicas_ready", 1.0),
     ],
 )
 def test_a_counter_that_differs_from_the_truth_is_a_fault(metric: str, value: float) -> None:
@@ -93,6 +102,14 @@ def test_memory_that_nobody_wrote_is_a_fault_of_the_run() -> None:
     (found,) = faults(replace(GOOD, memory=(memory,)))
 
     assert found.startswith("Prometheus had 42 bytes of GPU memory of decode")
+
+
+def test_a_signal_that_is_wrong_is_a_fault_of_the_run() -> None:
+    signals = {SERVING: Signal(SERVING, ONE, Course(1, 2, 2))}
+
+    (found,) = faults(replace(GOOD, signals=signals))
+
+    assert "rose to 2, yet 1 served" in found
 
 
 def test_a_course_is_of_what_was_seen() -> None:

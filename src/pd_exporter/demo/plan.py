@@ -5,12 +5,23 @@ from pathlib import Path
 
 STREAM = "dynamo_prefill_queue"
 CONSUMER = "worker-group"
+MODEL = "qwen"
 NAMESPACE = "default"
+NODE = "demo"
+"""The Kubernetes node that all pods are said to be on."""
 GROUP = "dynamo-pd"
 ROLE = "prefill"
 DECODE_ROLE = "decode"
 ROLES = (ROLE, DECODE_ROLE)
-"""As the exporter names them, in the order in which they are shown."""
+"""Those that hold GPUs, in the order in which they are shown."""
+FRONTEND_ROLE = "processor"
+"""What RoleBasedGroup's examples call Dynamo's frontend."""
+
+LOADING_REPLICAS = 1
+"""Prefill replicas that come with the burst, and load their model until the end of the demo."""
+
+WAIT_GOAL_SECONDS = 5.0
+"""How long a request may wait for a Prefill worker, which the usual burst's do not keep."""
 
 PROMPT_TOKENS = 1500
 

@@ -10,24 +10,27 @@ import aiohttp
 from rich.console import Console
 
 from pd_exporter.background import cancel
-from pd_exporter.demo.decode import Decoding, decode_pods
-from pd_exporter.demo.dynamo import open_prefill_queue
-from pd_exporter.demo.gpus import Gpus
-from pd_exporter.demo.plan import INTERVAL_SECONDS, Plan, Programs
-from pd_exporter.demo.processes import Children, DemoError
-from pd_exporter.demo.readings import LAG, Exporter, Prometheus
-from pd_exporter.demo.realgpus import can_read_gpus, find_gpus
-from pd_exporter.demo.report import print_summary
-from pd_exporter.demo.screen import Show, open_screen
-from pd_exporter.demo.services import start_exporter, start_nats, start_prometheus
-from pd_exporter.demo.summary import faults, summarise
-from pd_exporter.demo.watch import Watch
-from pd_exporter.demo.workload import Workload
+from pd_exporter.demo.cluster.cluster import Cluster, open_cluster
+from pd_exporter.demo.cluster.gpus import Gpus
+from pd_exporter.demo.cluster.pods import RoleBasedGroup
+from pd_exporter.demo.plan import GROUP, INTERVAL_SECONDS, ROLE, Plan, Programs
+from pd_exporter.demo.programs.config import exporter_config
+from pd_exporter.demo.programs.processes import Children, DemoError
+from pd_exporter.demo.programs.realgpus import can_read_gpus, find_gpus
+from pd_exporter.demo.programs.start import start_exporter, start_nats, start_prometheus
+from pd_exporter.demo.seen.readings import REQUIRED, Exporter, Prometheus
+from pd_exporter.demo.seen.summary import faults, summarise
+from pd_exporter.demo.seen.watch import Watch
+from pd_exporter.demo.service.decode import Decoding, decode_pods
+from pd_exporter.demo.service.dynamo import open_prefill_queue
+from pd_exporter.demo.service.workload import Workload
+from pd_exporter.demo.shown.report import print_summary
+from pd_exporter.demo.shown.screen import Show, open_screen
 
 EVERY_SECONDS = 1.0
 """How often the run is looked at."""
 FIRST_SAMPLE_SECONDS = 30.0
-"""Longest wait for the first recorded lag, which takes a scrape and an evaluation."""
+"""Longest wait for the first of what is recorded, which takes a scrape and an evaluation."""
 DRAIN_SECONDS = 30.0
 """Longest wait for the recorded lag, and GPU memory, to come back after all is decoded."""
 SETTLE_SECONDS = 2 * INTERVAL_SECONDS + 1
@@ -64,36 +67,38 @@ async def play(
         _announce(console, plan, programs)
         nats_url = await start_nats(children, programs.nats_server)
         queue = await stack.enter_async_context(open_prefill_queue(nats_url))
-        decoding = Decoding(decode_pods(plan))
-        stack.push_async_callback(decoding.close)
-        workload = Workload(queue, plan, decoding)
+        workload = Workload(queue, plan, Decoding(decode_pods(plan)))
         stack.push_async_callback(workload.close)
         for _ in range(plan.workers):
             await workload.add_worker()
-        gpus = await _gpus(console, plan, children.folder / "gpus.json", decoding)
+        decode = len(workload.decoding.engines)
+        group = RoleBasedGroup(plan.workers, decode)
+        cluster = await stack.enter_async_context(open_cluster(group, workload))
+        gpus = await _gpus(console, children.folder / "gpus.json", group, workload.decoding)
         path = gpus.path if gpus else None
-        exporter = Exporter(http, await start_exporter(children, http, nats_url, plan, path))
+        config = exporter_config(plan, nats_url, cluster.api_url, decode, path)
+        exporter = Exporter(http, await start_exporter(children, http, config))
         prometheus = None
         if programs.prometheus is not None:
-            url = await start_prometheus(children, http, programs.prometheus, exporter.url)
+            url = await start_prometheus(
+                children, http, programs.prometheus, exporter.url, cluster.targets_url
+            )
             prometheus = Prometheus(http, url)
         watch = Watch(workload.truth, gpus, exporter, prometheus)
         with open_screen(console, plan) as show:
-            burst_seconds = await _perform(workload, watch, show)
+            burst_seconds = await _perform(workload, cluster, watch, show)
         shown.set_result(await _sum_up(console, plan, watch, burst_seconds))
         if keep:
-            _print_addresses(console, nats_url, watch)
+            _print_addresses(console, nats_url, cluster, watch)
             await asyncio.Event().wait()
 
 
-async def _perform(workload: Workload, watch: Watch, show: Show) -> float:
-    """Burst, between a first sample and the return to 0; give the burst's seconds."""
-
-    def sampled() -> bool:
-        return watch.moments[-1].lag is not None
-
-    if not await _follow(watch, show, "warm-up", sampled, FIRST_SAMPLE_SECONDS):
+async def _perform(workload: Workload, cluster: Cluster, watch: Watch, show: Show) -> float:
+    """Burst, between first samples and the return to 0; give the burst's seconds."""
+    await _follow(watch, show, "warm-up", watch.begun, FIRST_SAMPLE_SECONDS)
+    if watch.moments[-1].lag is None:
         raise DemoError(f"there is no recorded lag after {FIRST_SAMPLE_SECONDS:g} s")
+    cluster.scale_out()
     burst = asyncio.create_task(workload.burst(), name="burst")
     try:
         await _follow(watch, show, "burst", burst.done, math.inf)
@@ -164,24 +169,28 @@ def _who_holds(gpus: Gpus) -> str:
     )
 
 
-async def _gpus(console: Console, plan: Plan, path: Path, decoding: Decoding) -> Gpus | None:
+async def _gpus(
+    console: Console, path: Path, group: RoleBasedGroup, decoding: Decoding
+) -> Gpus | None:
     """Write who holds which GPU, and say which they are."""
     if not can_read_gpus():
         console.print(_NO_GPUS, markup=False)
         return None
-    gpus = Gpus(path, plan.workers, decoding.sequences, await find_gpus())
+    gpus = Gpus(path, group, decoding, await find_gpus())
     gpus.write()
     console.print(_who_holds(gpus))
     return gpus
 
 
-def _print_addresses(console: Console, nats_url: str, watch: Watch) -> None:
+def _print_addresses(console: Console, nats_url: str, cluster: Cluster, watch: Watch) -> None:
     lines = [
         "\nStill up, until Ctrl-C:",
-        f"  NATS          {nats_url}",
-        f"  landing page  {watch.exporter.url}",
-        f"  metrics       {watch.exporter.url}metrics",
+        f"  NATS            {nats_url}",
+        f"  landing page    {watch.exporter.url}",
+        f"  metrics         {watch.exporter.url}metrics",
+        f"  Kubernetes API  {cluster.api_url}api/v1/pods",
+        f"  pods' metrics   {cluster.pods_url}{GROUP}-{ROLE}-0/metrics",
     ]
     if watch.prometheus is not None:
-        lines.append(f"  Prometheus    {watch.prometheus.url}api/v1/query?query={LAG}")
+        lines.append(f"  Prometheus      {watch.prometheus.url}api/v1/query?query={REQUIRED}")
     console.print("\n".join(lines), soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from pd_exporter.background import cancel
 from pd_exporter.demo.plan import Plan, Programs
 from pd_exporter.demo.play import play
-from pd_exporter.demo.processes import Children, DemoError
+from pd_exporter.demo.programs.processes import Children, DemoError
 
 _DEATH_SECONDS = 1.0
 """How much later than its effects a program's death may be noticed."""

@@ -4,11 +4,25 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf, isclose
 
 from pd_exporter.catalogue import queue as queue_metrics
-from pd_exporter.demo.gpus import Gpus
-from pd_exporter.demo.readings import LAG, Exporter, Prometheus, memory_of
-from pd_exporter.demo.workload import Truth
+from pd_exporter.demo.cluster.gpus import Gpus
+from pd_exporter.demo.plan import DECODE_ROLE
+from pd_exporter.demo.seen.readings import (
+    KV_DEMAND,
+    LAG,
+    REQUIRED,
+    SERVING,
+    UTILIZATION,
+    Exporter,
+    Prometheus,
+    memory_of,
+)
+from pd_exporter.demo.service.engines import GPU_TOTAL
+from pd_exporter.demo.service.tally import Truth
+
+_DECODE_MEMORY = memory_of(DECODE_ROLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +108,27 @@ class Watch:
         self.moments.append(moment)
         return moment
 
+    def begun(self) -> bool:
+        """Whether everything that the burst moves has been seen before it."""
+        seen = self.moments[-1].recorded
+        if seen is None:
+            return self.moments[-1].lag is not None
+        wanted = {LAG, SERVING, REQUIRED, KV_DEMAND}
+        if self.gpus is not None and self.gpus.simulated:
+            wanted.add(UTILIZATION)
+        return wanted <= seen.keys()
+
     def at_rest(self) -> bool:
-        """Whether simulated GPUs are as at the begin of the run, and are also seen so."""
-        last = self.moments[-1]
-        return all(
-            last.written.get(name) == used == last.seen.get(name)
-            for name, used in self.moments[0].written.items()
-        )
+        """Whether Decode is as at the begin of the run, and is also seen so."""
+        last, idle = self.moments[-1], self.moments[0].written.get(_DECODE_MEMORY)
+        recorded = last.recorded
+        if recorded is not None and recorded.get(KV_DEMAND) != 0:
+            return False
+        if idle is None:  # GPUs are left out, or are not simulated
+            return True
+        if not last.written[_DECODE_MEMORY] == idle == last.seen.get(_DECODE_MEMORY):
+            return False
+        return recorded is None or isclose(recorded.get(UTILIZATION, inf), idle / GPU_TOTAL)
 
     async def _recorded(self) -> Mapping[str, float] | None:
         return None if self.prometheus is None else await self.prometheus.now()

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pd_exporter.catalogue import queue as queue_metrics
-from pd_exporter.demo.course import Course
-from pd_exporter.demo.memory import RoleMemory, memory_faults, memory_of_roles
-from pd_exporter.demo.plan import Plan
-from pd_exporter.demo.readings import LAG
-from pd_exporter.demo.watch import Moment
-from pd_exporter.demo.workload import Truth
+from pd_exporter.demo.plan import LOADING_REPLICAS, Plan
+from pd_exporter.demo.seen.course import Course
+from pd_exporter.demo.seen.memory import RoleMemory, memory_faults, memory_of_roles
+from pd_exporter.demo.seen.readings import LAG, READY
+from pd_exporter.demo.seen.signals import Signal, signal_faults, signals_of
+from pd_exporter.demo.seen.watch import Moment
+from pd_exporter.demo.service.tally import Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Summary:
         exported_wait: The wait by the exporter's page over the run, in seconds.
         recorded: The recorded series over the run by name; None without Prometheus.
         memory: GPU memory by role; none where GPUs are left out.
+        signals: What a scaler reads, by its series; none without Prometheus.
     """
 
     plan: Plan
@@ -35,6 +37,7 @@ class Summary:
     exported_wait: Course | None
     recorded: Mapping[str, Course] | None
     memory: Sequence[RoleMemory]
+    signals: Mapping[str, Signal]
 
     @property
     def lag(self) -> Course | None:
@@ -46,7 +49,7 @@ def summarise(
     plan: Plan,
     burst_seconds: float,
     moments: Sequence[Moment],
-    recorded: Mapping[str, Sequence[float]] | None,
+    recorded: Mapping[str, Sequence[float | None]] | None,
 ) -> Summary:
     """Put together what was seen; `recorded` is what Prometheus gives back of the run."""
     courses = None
@@ -62,6 +65,7 @@ def summarise(
         exported_wait=Course.of([moment.exported_wait for moment in moments]),
         recorded=courses,
         memory=tuple(memory_of_roles(moments, recorded)),
+        signals={} if recorded is None else signals_of(moments, recorded),
     )
 
 
@@ -86,6 +90,8 @@ def faults(summary: Summary) -> Iterator[str]:
     yield from _miscounted(summary, queue_metrics.ENQUEUED.name, truth.enqueued)
     yield from _miscounted(summary, queue_metrics.DELIVERED.name, truth.dequeued)
     yield from _miscounted(summary, queue_metrics.EXPIRED.name, 0)
+    yield from _miscounted(summary, READY, truth.workers + LOADING_REPLICAS)
+    yield from signal_faults(summary.signals.values())
     for memory in summary.memory:
         yield from memory_faults(memory, prometheus=summary.recorded is not None)
 

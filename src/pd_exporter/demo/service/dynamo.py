@@ -12,8 +12,8 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
 
-from pd_exporter.demo.plan import CONSUMER, PROMPT_TOKENS, STREAM
-from pd_exporter.demo.processes import DemoError
+from pd_exporter.demo.plan import CONSUMER, MODEL, PROMPT_TOKENS, STREAM
+from pd_exporter.demo.programs.processes import DemoError
 
 MAX_AGE_SECONDS = 600
 FETCH_SECONDS = 1.0
@@ -35,7 +35,7 @@ class PrefillQueue:
         """
         request = {
             "request_id": request_id,
-            "model": "qwen",
+            "model": MODEL,
             "prompt_token_ids": random.choices(range(150_000), k=PROMPT_TOKENS),  # noqa: S311
         }
         with _told():

@@ -22,7 +22,7 @@ def can_read_gpus() -> bool:
 async def find_gpus(seconds: float = PROBE_SECONDS) -> Sequence[str]:
     """Give the uuids of the GPUs and MIG GPU instances that can be read; none where NVML fails."""
     probe = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pd_exporter.demo.probe"),
+        *(sys.executable, "-m", "pd_exporter.demo.programs.probe"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -1,6 +1,6 @@
-"""What the exporter's page and Prometheus answer about the demo's queue and its pods' GPUs."""
+"""What the exporter's page and Prometheus answer about the demo's queue, roles and GPUs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -8,27 +8,47 @@ from pydantic import BaseModel, ValidationError
 
 from pd_exporter.catalogue import gpu as gpu_metrics
 from pd_exporter.catalogue import queue as queue_metrics
-from pd_exporter.demo.plan import CONSUMER, GROUP, NAMESPACE, ROLE, STREAM
-from pd_exporter.demo.processes import DemoError
+from pd_exporter.catalogue import roles as role_metrics
+from pd_exporter.catalogue.identity import IDENTITY
+from pd_exporter.demo.plan import CONSUMER, DECODE_ROLE, GROUP, NAMESPACE, ROLE, STREAM
+from pd_exporter.demo.programs.processes import DemoError
 
 LAG = "role:pd_lag_messages:sum"
-PENDING = "role:pd_pending_requests:sum"
 WAIT = "role:pd_wait_seconds:max"
 ARRIVALS = "role:pd_arrivals:rate1m"
-ARRIVALS_5M = "role:pd_arrivals:rate5m"
 DELIVERIES = "role:pd_deliveries:rate1m"
 
-RECORDED = (LAG, PENDING, WAIT, ARRIVALS, ARRIVALS_5M, DELIVERIES)
-"""The shipped rules' series that the demo shows."""
+SERVICE = "role:pd_service_seconds:avg1h"
+REQUIRED = "role:pd_required_workers:sum"
+SERVING = "role:pd_serving_workers:sum"
+UTILIZATION = "role:pd_gpu_memory_utilization:sum"
+KV_DEMAND = "role:pd_kv_cache_demand:sum"
 
-_SELECTOR = (
-    f'{{__name__=~"{"|".join(RECORDED)}",namespace="{NAMESPACE}",group="{GROUP}",role="{ROLE}",'
-    'source="jetstream"}'
-)
+RECORDED: Mapping[str, Mapping[str, Sequence[str]]] = {
+    ROLE: {
+        "jetstream": (LAG, WAIT, ARRIVALS, DELIVERIES, SERVICE, REQUIRED),
+        "pods": (SERVING,),
+    },
+    DECODE_ROLE: {"nvml": (UTILIZATION,), "engine": (KV_DEMAND,)},
+}
+"""The shipped rules' series that the demo shows, by role and source; none is in two of them."""
+
+READY = role_metrics.REPLICAS_READY.name
+"""Prefill replicas that are Ready, among the exporter's values."""
+
+
+def _selectors() -> Iterator[str]:
+    for role, by_source in RECORDED.items():
+        for source, names in by_source.items():
+            labels = f'namespace="{NAMESPACE}",group="{GROUP}",role="{role}",source="{source}"'
+            yield f'{{__name__=~"{"|".join(names)}",{labels}}}'
+
+
 _MEMORY = (
     f'sum by (role) ({gpu_metrics.POD_MEMORY_USED.name}{{namespace="{NAMESPACE}",group="{GROUP}"}})'
 )
-_QUESTION = f"{_SELECTOR} or {_MEMORY}"
+_QUESTION = " or ".join([*_selectors(), _MEMORY])
+_ROLE = dict(zip(IDENTITY, (NAMESPACE, GROUP, ROLE), strict=True))
 _QUEUE = dict(zip(queue_metrics.LABELS, (NAMESPACE, GROUP, ROLE, STREAM, CONSUMER), strict=True))
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 _TELLS_TIMEOUT = {"X-Prometheus-Scrape-Timeout-Seconds": f"{_TIMEOUT.total}"}
@@ -65,7 +85,7 @@ class Exporter:
         self.url = url
 
     async def now(self) -> Mapping[str, float]:
-        """Read the queue's metrics by name, and the roles' memory; empty without a page."""
+        """Read the queue's and Prefill's metrics by name, and memory; empty without a page."""
         try:
             async with self._http.get(
                 f"{self.url}metrics", timeout=_TIMEOUT, headers=_TELLS_TIMEOUT
@@ -76,7 +96,7 @@ class Exporter:
         values: dict[str, float] = {}
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
-                if sample.labels == _QUEUE:
+                if sample.labels in (_QUEUE, _ROLE):
                     values[sample.name] = sample.value
                 elif sample.name == gpu_metrics.POD_MEMORY_USED.name:
                     name = memory_of(sample.labels["role"])
@@ -102,16 +122,20 @@ class Prometheus:
             return {}  # a gap in the view; the summary asks again and insists
         return {_name(series): series.value[1] for series in found if series.value}
 
-    async def between(self, start: float, end: float) -> Mapping[str, Sequence[float]]:
-        """Read the same back, one value a second, between two Unix times.
+    async def between(self, start: float, end: float) -> Mapping[str, Sequence[float | None]]:
+        """Read the same back between two Unix times, one value a second, the last at the end.
 
         Raises:
             DemoError: Prometheus does not answer.
         """
-        first = end - int(end - start)  # whole steps before the end, or that would be left out
+        seconds = int(end - start)
+        first = end - seconds  # whole steps before the end, or that would be left out
         question = {"query": _QUESTION, "start": f"{first}", "end": f"{end}", "step": "1s"}
-        found = await self._ask("query_range", question)
-        return {_name(series): [value for _, value in series.values] for series in found}
+        courses = {}
+        for series in await self._ask("query_range", question):
+            values = {round(at - first): value for at, value in series.values}
+            courses[_name(series)] = [values.get(second) for second in range(seconds + 1)]
+        return courses
 
     async def _ask(self, what: str, question: Mapping[str, str]) -> list[_Series]:
         try:

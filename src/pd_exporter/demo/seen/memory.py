@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pd_exporter.demo.course import Course
 from pd_exporter.demo.plan import DECODE_ROLE, ROLES
-from pd_exporter.demo.readings import memory_of
-from pd_exporter.demo.watch import Moment
+from pd_exporter.demo.seen.course import Course
+from pd_exporter.demo.seen.readings import memory_of
+from pd_exporter.demo.seen.watch import Moment
 
 _PAGE = "The exporter's page"
 _PROMETHEUS = "Prometheus"
@@ -32,7 +32,7 @@ class RoleMemory:
 
 
 def memory_of_roles(
-    moments: Sequence[Moment], recorded: Mapping[str, Sequence[float]] | None
+    moments: Sequence[Moment], recorded: Mapping[str, Sequence[float | None]] | None
 ) -> Iterator[RoleMemory]:
     """Put together what was seen; of a role whose memory nobody knows there is nothing."""
     for role in ROLES:
@@ -52,14 +52,16 @@ def memory_of_roles(
 
 
 def _strange(
-    written: Sequence[float | None], exported: Sequence[float | None], recorded: Sequence[float]
+    written: Sequence[float | None],
+    exported: Sequence[float | None],
+    recorded: Sequence[float | None],
 ) -> Iterator[tuple[str, float]]:
     for true, value in zip(written, exported, strict=True):
         if true is not None and value not in {None, true}:
             yield _PAGE, value
     for value in recorded:
         # When it was scraped is not known, so it may be any that was ever written.
-        if any(written) and value not in written:
+        if value is not None and any(written) and value not in written:
             yield _PROMETHEUS, value
 
 
@@ -72,7 +74,9 @@ def memory_faults(memory: RoleMemory, *, prometheus: bool) -> Iterator[str]:
     for whose, course in seen.items():
         if course is None:
             yield f"{whose} had no GPU memory of {role}."
-        elif role == DECODE_ROLE and course.peak <= course.first:
+        elif role != DECODE_ROLE:
+            continue  # it follows the replicas that there are, whatever they do
+        elif course.peak <= course.first:
             yield f"{whose} had GPU memory of {role} that did not rise."
         elif course.last > course.first:
             yield f"{whose} had GPU memory of {role} that did not fall back."

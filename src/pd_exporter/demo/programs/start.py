@@ -3,20 +3,19 @@
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
 import yaml
 
-from pd_exporter.demo.plan import CONSUMER, GROUP, INTERVAL_SECONDS, NAMESPACE, ROLE, STREAM, Plan
-from pd_exporter.demo.processes import Children
-from pd_exporter.demo.shipped import shipped
+from pd_exporter.demo.cluster.listener import LOOPBACK
+from pd_exporter.demo.plan import INTERVAL_SECONDS
+from pd_exporter.demo.programs.processes import Children
+from pd_exporter.demo.shipped import shipped_rules
+from pd_exporter.policy import SCRAPE_SECONDS
 
-NODE = "demo"
-"""The Kubernetes node that the pods are said to be on."""
-
-_LOOPBACK = "127.0.0.1"
+_INTERVAL = f"{INTERVAL_SECONDS}s"
 _PROMETHEUS_LISTENS = re.compile(r'msg="Listening on".* address=(\S+)')
 
 
@@ -28,7 +27,7 @@ async def start_nats(children: Children, program: Path) -> str:
         "nats-server",
         program,
         *("--jetstream", "--store_dir", children.folder / "jetstream"),
-        *("--addr", _LOOPBACK, "--port", "-1", "--ports_file_dir", ports),
+        *("--addr", LOOPBACK, "--port", "-1", "--ports_file_dir", ports),
     )
 
     async def url() -> str | None:
@@ -43,30 +42,15 @@ async def start_nats(children: Children, program: Path) -> str:
 
 
 async def start_exporter(
-    children: Children, http: aiohttp.ClientSession, nats_url: str, plan: Plan, gpus: Path | None
+    children: Children, http: aiohttp.ClientSession, config: Mapping[str, object]
 ) -> str:
-    """Start the exporter on the demo's queue and give its URL, with a slash at its end.
-
-    Where there is a file of the demo's GPUs it reads them too.
-    """
-    queue = {
-        "stream": STREAM,
-        "consumer": CONSUMER,
-        "namespace": NAMESPACE,
-        "group": GROUP,
-        "role": ROLE,
-        "ack": "on_dequeue",
-        "service_prior_seconds": plan.service_seconds,
-    }
-    config = children.folder / "pd-exporter.yaml"
-    document: dict[str, object] = {"nats": {"default": {"servers": [nats_url]}}, "queues": [queue]}
-    if gpus is not None:
-        document["gpu"] = {"node": NODE, "simulation": str(gpus)}
-    _write(config, document)
+    """Start the exporter with a configuration and give its URL, with a slash at its end."""
+    path = children.folder / "pd-exporter.yaml"
+    _write(path, config)
     child = await children.start(
         "pd-exporter",
-        *(sys.executable, "-m", "pd_exporter", "serve", "--config.file", config),
-        *("--web.listen-address", f"{_LOOPBACK}:0", "--log.format", "json"),
+        *(sys.executable, "-m", "pd_exporter", "serve", "--config.file", path),
+        *("--web.listen-address", f"{LOOPBACK}:0", "--log.format", "json"),
     )
 
     async def url() -> str | None:
@@ -81,23 +65,33 @@ async def start_exporter(
 
 
 async def start_prometheus(
-    children: Children, http: aiohttp.ClientSession, program: Path, exporter_url: str
+    children: Children,
+    http: aiohttp.ClientSession,
+    program: Path,
+    exporter_url: str,
+    targets_url: str,
 ) -> str:
-    """Start Prometheus with the shipped rules on the exporter; give its URL, with a slash."""
-    rules = yaml.safe_load(shipped("rules/recording.yaml").read_text(encoding="utf-8"))
-    for group in rules["groups"]:
-        group["interval"] = f"{INTERVAL_SECONDS}s"
-    _write(children.folder / "recording.yaml", rules)
-    target = exporter_url.removeprefix("http://").rstrip("/")
-    interval = f"{INTERVAL_SECONDS}s"
+    """Start Prometheus with the shipped rules; give its URL, with a slash.
+
+    It scrapes the exporter, and the pods that it finds under `targets_url`.
+    """
+    for path in shipped_rules():
+        _write(children.folder / path.name, _often(path.read_text(encoding="utf-8")))
+    exporter = exporter_url.removeprefix("http://").rstrip("/")
+    pods = {"url": targets_url, "refresh_interval": _INTERVAL}
     config = children.folder / "prometheus.yaml"
     _write(
         config,
         {
-            "global": {"scrape_interval": interval, "scrape_timeout": interval},
-            "rule_files": ["recording.yaml"],
+            "global": {
+                "scrape_interval": _INTERVAL,
+                "scrape_timeout": _INTERVAL,
+                "evaluation_interval": _INTERVAL,
+            },
+            "rule_files": [path.name for path in shipped_rules()],
             "scrape_configs": [
-                {"job_name": "pd-exporter", "static_configs": [{"targets": [target]}]}
+                {"job_name": "pd-exporter", "static_configs": [{"targets": [exporter]}]},
+                {"job_name": "pods", "http_sd_configs": [pods]},
             ],
         },
     )
@@ -106,7 +100,7 @@ async def start_prometheus(
         program,
         f"--config.file={config}",
         f"--storage.tsdb.path={children.folder / 'prometheus'}",
-        f"--web.listen-address={_LOOPBACK}:0",
+        f"--web.listen-address={LOOPBACK}:0",
     )
 
     async def url() -> str | None:
@@ -118,6 +112,14 @@ async def start_prometheus(
     found = await child.answer(url)
     await child.answer(_ready(http, found))
     return found
+
+
+def _often(rules: str) -> object:
+    """Make rules for the demo's intervals of those for the shipped ones, subqueries' steps too."""
+    document = yaml.safe_load(rules.replace(f":{SCRAPE_SECONDS:g}s]", f":{_INTERVAL}]"))
+    for group in document["groups"]:
+        group["interval"] = _INTERVAL
+    return document
 
 
 def _ready(http: aiohttp.ClientSession, url: str) -> Callable[[], Awaitable[bool | None]]:

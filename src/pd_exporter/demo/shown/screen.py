@@ -6,11 +6,19 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.live import Live
 
-from pd_exporter.demo.engines import gib
 from pd_exporter.demo.plan import DECODE_ROLE, Plan
-from pd_exporter.demo.readings import ARRIVALS, DELIVERIES, LAG, WAIT, memory_of
-from pd_exporter.demo.view import view
-from pd_exporter.demo.watch import Moment, Watch
+from pd_exporter.demo.seen.readings import (
+    ARRIVALS,
+    DELIVERIES,
+    KV_DEMAND,
+    LAG,
+    REQUIRED,
+    WAIT,
+    memory_of,
+)
+from pd_exporter.demo.seen.watch import Moment, Watch
+from pd_exporter.demo.service.engines import gib
+from pd_exporter.demo.shown.view import view
 
 LINE_SECONDS = 5.0
 
@@ -62,7 +70,9 @@ def _line(phase: str, plan: Plan, moment: Moment) -> str:
         f"{text}; recorded lag {_value(recorded.get(LAG))},"
         f" wait {_value(recorded.get(WAIT), ' s')},"
         f" arrivals {_value(recorded.get(ARRIVALS), '/s')},"
-        f" deliveries {_value(recorded.get(DELIVERIES), '/s')}{_memory(moment)}"
+        f" deliveries {_value(recorded.get(DELIVERIES), '/s')},"
+        f" required workers {_value(recorded.get(REQUIRED))},"
+        f" KV demand {_value(recorded.get(KV_DEMAND))}{_memory(moment)}"
     )
 
 

@@ -10,25 +10,29 @@ from rich.table import Table
 from rich.text import Text
 
 from pd_exporter.catalogue import queue as queue_metrics
-from pd_exporter.demo.chart import chart
-from pd_exporter.demo.engines import gib
-from pd_exporter.demo.plan import GROUP, ROLE, ROLES, STREAM, Plan
-from pd_exporter.demo.readings import (
+from pd_exporter.demo.plan import DECODE_ROLE, GROUP, ROLE, ROLES, STREAM, Plan
+from pd_exporter.demo.seen.readings import (
     ARRIVALS,
-    ARRIVALS_5M,
     DELIVERIES,
+    KV_DEMAND,
     LAG,
-    PENDING,
+    READY,
+    REQUIRED,
+    SERVICE,
+    SERVING,
+    UTILIZATION,
     WAIT,
     memory_of,
 )
-from pd_exporter.demo.trigger import trigger_text
-from pd_exporter.demo.watch import Moment, Watch
+from pd_exporter.demo.seen.watch import Moment, Watch
+from pd_exporter.demo.service.engines import GPU_TOTAL, gib
+from pd_exporter.demo.shown.chart import chart
+from pd_exporter.demo.shown.trigger import trigger_text
 from pd_exporter.policy import TUTORIAL_LAG_THRESHOLD
 
 _WIDEST = 110
-_LINES_BESIDE_CHART = 18
-_LINES_OF_GPUS = 2
+_LINES_BESIDE_CHART = 17
+_LINES_OF_GPUS = 3
 _TALLEST_CHART = 12
 _NOTHING = Text("-", style="dim")
 _RECORDED = "bold cyan"
@@ -76,7 +80,7 @@ def _progress(plan: Plan, moment: Moment) -> RenderableType:
 
 
 def _signals(watch: Watch, width: int) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, width=width, padding=(0, 1), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, width=width, padding=(0, 1), pad_edge=False, show_edge=False)
     table.add_column("signal", no_wrap=True)
     for source in ("workload", "exporter", "Prometheus"):
         table.add_column(source, justify="right", no_wrap=True, min_width=11)
@@ -84,6 +88,9 @@ def _signals(watch: Watch, width: int) -> RenderableType:
     for row in _rows(moment):
         table.add_row(*row)
     if watch.gpus is not None:
+        used = moment.written.get(memory_of(DECODE_ROLE))
+        true = "" if used is None else f"{used / GPU_TOTAL:.2f}"
+        table.add_row(UTILIZATION, true, "", _answer(moment, UTILIZATION, 2))
         for row in _memory_rows(moment, watch.gpus.kind):
             table.add_row(*row)
     return table
@@ -91,23 +98,25 @@ def _signals(watch: Watch, width: int) -> RenderableType:
 
 def _rows(moment: Moment) -> Iterator[tuple[RenderableType, ...]]:
     truth, exported = moment.truth, moment.exported
-    yield LAG, f"{truth.waiting}", _count(moment.exported_lag), _answer(moment, LAG, "")
-    pending = exported.get(queue_metrics.PENDING.name)
-    yield PENDING, f"{truth.waiting}", _count(pending), _answer(moment, PENDING, "")
+    yield LAG, f"{truth.waiting}", _count(moment.exported_lag), _answer(moment, LAG, 0)
     wait = moment.exported_wait
     yield (
         WAIT,
         f"{truth.oldest_wait:.1f} s",
         _NOTHING if wait is None else f"{wait:.1f} s",
-        _answer(moment, WAIT, " s"),
+        _answer(moment, WAIT, 1, " s"),
     )
     enqueued = exported.get(queue_metrics.ENQUEUED.name)
     arrived = (f"{truth.enqueued} in all", _count(enqueued, " in all"))
-    yield ARRIVALS, *arrived, _answer(moment, ARRIVALS, "/s")
-    yield ARRIVALS_5M, "", "", _answer(moment, ARRIVALS_5M, "/s")
+    yield ARRIVALS, *arrived, _answer(moment, ARRIVALS, 1, "/s")
     delivered = exported.get(queue_metrics.DELIVERED.name)
     taken = (f"{truth.dequeued} in all", _count(delivered, " in all"))
-    yield DELIVERIES, *taken, _answer(moment, DELIVERIES, "/s")
+    yield DELIVERIES, *taken, _answer(moment, DELIVERIES, 1, "/s")
+    ready = _count(exported.get(READY), " Ready")
+    yield SERVING, f"{truth.workers}", ready, _answer(moment, SERVING, 0)
+    yield SERVICE, f"{truth.service_seconds:.2f} s", "", _answer(moment, SERVICE, 2, " s")
+    yield REQUIRED, f"{truth.required_workers:.2f}", "", _answer(moment, REQUIRED, 2)
+    yield KV_DEMAND, f"{truth.kv_demand:.2f}", "", _answer(moment, KV_DEMAND, 2)
 
 
 def _memory_rows(moment: Moment, kind: str) -> Iterator[tuple[RenderableType, ...]]:
@@ -130,11 +139,9 @@ def _count(value: float | None, unit: str = "") -> RenderableType:
     return _NOTHING if value is None else f"{value:.0f}{unit}"
 
 
-def _answer(moment: Moment, series: str, unit: str) -> RenderableType:
+def _answer(moment: Moment, series: str, digits: int, unit: str = "") -> RenderableType:
     value = moment.recorded.get(series) if moment.recorded is not None else None
-    if value is None:
-        return _NOTHING
-    return Text(f"{value:.1f}{unit}" if unit else f"{value:.0f}", style=_RECORDED)
+    return _NOTHING if value is None else Text(f"{value:.{digits}f}{unit}", style=_RECORDED)
 
 
 def _lag_chart(watch: Watch, width: int, height: int) -> RenderableType:

@@ -1,0 +1,1 @@
+"""The real programs that the demo starts, and what the machine has."""

@@ -1,0 +1,1 @@
+"""The run for people: a live view, lines, and a summary."""
