@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pd_exporter import __version__
+from pd_exporter.adapters.command import add_adapters
 from pd_exporter.autoscaler.tune.command import add_tune
 from pd_exporter.config import Config, ConfigError, load
 from pd_exporter.demo.command import add_demo
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True)
     _add_serve(commands)
     _add_check(commands)
+    add_adapters(commands)
     add_rules(commands)
     add_demo(commands)
     add_tune(commands)

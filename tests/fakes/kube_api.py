@@ -1,4 +1,4 @@
-"""A Kubernetes API server as far as list and watch go, over real HTTP, with faults at will.
+"""A Kubernetes API server as far as the exporter goes, over real HTTP, with faults at will.
 
 It keeps to what the real one does: resource versions, field and label selectors (an object that
 no longer meets them is told as deleted), bookmarks, metadata-only answers, expired versions.
@@ -10,12 +10,13 @@ import copy
 import itertools
 import math
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from aiohttp import web
 
 from tests.fakes.kube_kinds import Kinds
 from tests.fakes.kube_objects import Object, Selector, partial, path_of, status
+from tests.fakes.kube_single import Single, answer_single, single_of
 from tests.fakes.kube_wire import Asked, Change, Fault, Watch, failed
 from tests.servers import free_port
 
@@ -32,6 +33,8 @@ class KubeApi:
         requests: All that came in.
         kinds: What it has beside the core group.
         expire_rests: How many rests of lists it has forgotten when they are asked for.
+        controllers: Are told of each change, as their watches would tell them.
+        meanwhile: Is called once, before the next change that somebody asks for.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -43,6 +46,8 @@ class KubeApi:
         self.requests: list[Asked] = []
         self.kinds = Kinds()
         self.expire_rests = 0
+        self.controllers: list[Callable[[Change], None]] = []
+        self.meanwhile: Callable[[], object] | None = None
         self.version = 100
         self._tls = tls
         self._uids = itertools.count(1)
@@ -58,7 +63,7 @@ class KubeApi:
 
     async def start(self) -> None:
         app = web.Application()
-        app.router.add_get("/{path:.*}", self._answer)
+        app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
@@ -94,6 +99,10 @@ class KubeApi:
     def objects(self, path: str) -> list[Object]:
         """All objects of a kind in the cluster."""
         return [shown for (where, _, _), shown in sorted(self._objects.items()) if where == path]
+
+    def find(self, path: str, namespace: str, name: str) -> Object | None:
+        """An object as it is; None where there is none."""
+        return copy.deepcopy(self._objects.get((path, namespace, name)))
 
     def compact(self) -> None:
         """Forget the past, to which only those who saw the very latest version can now connect."""
@@ -188,32 +197,48 @@ class KubeApi:
         self._changes.append(change)
         for watch in self._watches:
             watch.tell(change)
+        for tell in self.controllers:
+            tell(change)
         return copy.deepcopy(after) if after is not None else {}
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        verb = "watch" if request.query.get("watch") in {"1", "true"} else "list"
-        if self.kinds.is_discovery(request.path):
-            verb = "discover"
+        single = single_of(request)
+        verb = self._verb(request, single)
         self.requests.append(Asked(verb, request.path, dict(request.query), request.headers))
         if verb in self._hung:
             await asyncio.Event().wait()
-        selector = Selector(request.path, request.query)
-        if fault := self._fault(verb, request, selector):
+        path = single.collection if single else request.path
+        selector = Selector(path, request.query)
+        if fault := self._fault(verb, path, request.headers, selector):
             return failed(fault)
+        if single:
+            if single.verb != "get" and self.meanwhile:
+                meanwhile, self.meanwhile = self.meanwhile, None
+                meanwhile()
+            return await answer_single(self, single, request)
         if verb == "discover":
             return self.kinds.answer(request.path)
         if verb == "watch":
             return await self._watch(request, selector)
         return self._list(request, selector)
 
-    def _fault(self, verb: str, request: web.Request, selector: Selector) -> Fault | None:
-        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+    def _verb(self, request: web.Request, single: Single | None) -> str:
+        if single:
+            return single.verb
+        if self.kinds.is_discovery(request.path):
+            return "discover"
+        return "watch" if request.query.get("watch") in {"1", "true"} else "list"
+
+    def _fault(
+        self, verb: str, path: str, headers: Mapping[str, str], selector: Selector
+    ) -> Fault | None:
+        if self.token and headers.get("Authorization") != f"Bearer {self.token}":
             return Fault(401, "Unauthorized", "Unauthorized")
-        *_, namespace, plural = request.path.split("/")
+        *_, namespace, plural = path.split("/")
         for what in (verb, f"{verb} {plural}", f"{verb} {namespace}/{plural}"):
             if fault := self._faults.get(what):
                 return fault
-        if verb != "discover" and not self.kinds.has(request.path):
+        if verb != "discover" and not self.kinds.has(path):
             return Fault(404, "NotFound", "the server could not find the resource")
         if selector.unknown:
             return Fault(400, "BadRequest", f"not supported: {selector.unknown}")

@@ -62,6 +62,15 @@ class Adapter:
         return self.target.name
 
 
+def usable_selector(selector: str | None) -> bool:
+    """Tell whether an HPA can use the selector of an adapter's scale.
+
+    For a role of leaders and workers RoleBasedGroup adds a condition to what it found: where that
+    was nothing, the selector begins with a comma, and the HPA refuses it like an empty one.
+    """
+    return bool(selector and not selector.startswith(","))
+
+
 class _Metadata(BaseModel):
     namespace: str
     name: str
@@ -119,7 +128,7 @@ def rbg_adapter(version: str) -> Decode[tuple[str, str], Adapter]:
             part=found.spec.scaleTargetRef.role,
             replicas=found.spec.replicas,
             bound=status.phase == "Bound",
-            selector_present=bool(status.selector),
+            selector_present=usable_selector(status.selector),
         )
         return (adapter.namespace, adapter.name), adapter
 

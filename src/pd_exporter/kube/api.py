@@ -1,4 +1,4 @@
-"""The Kubernetes API's questions: which resources there are, and to list and to watch objects.
+"""The Kubernetes API's requests: which resources there are, lists, watches, single objects.
 
 The facts are those of Kubernetes' "API Concepts" page: resource versions, watch bookmarks,
 metadata-only answers chosen by the Accept header.
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pd_exporter.kube.access import Credentials, KubeAccess
 from pd_exporter.kube.collection import (
     JSON,
+    Change,
     Collection,
     Event,
     Listing,
@@ -98,6 +99,16 @@ class KubeApi:
         """
         return await self._read(Question("discover", path, group), {}, JSON)
 
+    async def request(self, asked: Question, change: Change | None = None) -> bytes:
+        """Read one object, or change it; gives the answer's body.
+
+        Raises:
+            KubeFailure: There is no answer, and a change may have been made or not; or it was
+                refused, and none was made. NOT_FOUND: there is no such object. CONFLICT: it is not,
+                or no longer, as the change says that it has to be.
+        """
+        return await self._read(asked, {}, JSON, change)
+
     @asynccontextmanager
     async def watch_objects(
         self, collection: Collection, version: str, seconds: int
@@ -121,11 +132,11 @@ class KubeApi:
         asked = collection.asked("watch")
         with self._failures(asked):
             async with asyncio.timeout(self._timeouts.answer):
-                response = await self._get(
+                response = await self._send(
                     asked,
                     collection.selectors | parameters,
                     collection.accept(),
-                    self._timeouts.silence,
+                    silence=self._timeouts.silence,
                 )
         try:
             async with aclosing(self._events(asked, response)) as events:
@@ -133,24 +144,36 @@ class KubeApi:
         finally:
             response.close()
 
-    async def _read(self, asked: Question, parameters: Mapping[str, str], accept: str) -> bytes:
-        with self._failures(asked):
-            async with asyncio.timeout(self._timeouts.answer):
-                async with await self._get(asked, parameters, accept, None) as response:
-                    return await response.read()
-
-    async def _get(
+    async def _read(
         self,
         asked: Question,
         parameters: Mapping[str, str],
         accept: str,
-        silence: float | None,
+        change: Change | None = None,
+    ) -> bytes:
+        with self._failures(asked):
+            async with asyncio.timeout(self._timeouts.answer):
+                async with await self._send(asked, parameters, accept, change=change) as response:
+                    return await response.read()
+
+    async def _send(
+        self,
+        asked: Question,
+        parameters: Mapping[str, str],
+        accept: str,
+        *,
+        silence: float | None = None,
+        change: Change | None = None,
     ) -> aiohttp.ClientResponse:
-        headers = self._credentials.headers(asked.resource)
-        response = await self._session.get(
+        headers = self._credentials.headers(asked.resource) | {"Accept": accept}
+        if change is not None:
+            headers["Content-Type"] = change.content_type
+        response = await self._session.request(
+            change.method if change else "GET",
             self._server + asked.path,
             params=parameters,
-            headers=headers | {"Accept": accept},
+            data=change.body if change else None,
+            headers=headers,
             ssl=self._credentials.trust(asked.resource),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=self._timeouts.connect, sock_read=silence

@@ -23,6 +23,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What is sent to the API server to change an object."""
+
+    method: str
+    body: bytes
+    content_type: str = JSON
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
     """Objects of one resource that are asked for.
 

@@ -91,6 +91,33 @@ class _Resources(BaseModel):
 _Document = TypeVar("_Document", _Group, _Resources)
 
 
+async def ask_served(api: KubeApi, group: str) -> Served:
+    """Ask what a server has of an API group now; empty where it does not know the group.
+
+    Raises:
+        KubeFailure: There is no answer.
+    """
+    found = await _read(api, group, f"/apis/{group}", _Group)
+    served = {}
+    for each in found.versions if found else ():
+        listed = await _read(api, group, f"/apis/{group}/{each.version}", _Resources)
+        served[each.version] = {named.name for named in listed.resources} if listed else set()
+    return served
+
+
+async def _read(api: KubeApi, group: str, path: str, form: type[_Document]) -> _Document | None:
+    """Read a document of the server; None where it has none."""
+    try:
+        return form.model_validate_json(await api.discover(path, group))
+    except ValidationError as error:
+        message = f"Cannot discover {group}: what is at {path} is no answer to that."
+        raise KubeFailure(Reason.INVALID_REPLY, message, group) from error
+    except KubeFailure as failure:
+        if failure.reason is not Reason.NOT_FOUND:
+            raise
+        return None
+
+
 class Discovery:
     """What a server has of one API group; made by `open_discovery`."""
 
@@ -119,7 +146,7 @@ class Discovery:
         while True:
             pause = self._again_seconds
             try:
-                self._known = Known(await self._ask(), time.time())
+                self._known = Known(await ask_served(self._api, self._group), time.time())
                 self._backoff.reset()
             except KubeFailure as failure:
                 self._fail(failure)
@@ -127,26 +154,6 @@ class Discovery:
             looked, self._looked = self._looked, asyncio.Event()
             looked.set()
             await self._pace.pause(pause)
-
-    async def _ask(self) -> Served:
-        group = await self._read(f"/apis/{self._group}", _Group)
-        served = {}
-        for each in group.versions if group else ():
-            listed = await self._read(f"/apis/{self._group}/{each.version}", _Resources)
-            served[each.version] = {named.name for named in listed.resources} if listed else set()
-        return served
-
-    async def _read(self, path: str, form: type[_Document]) -> _Document | None:
-        """Read a document of the server; None where it has none."""
-        try:
-            return form.model_validate_json(await self._api.discover(path, self._group))
-        except ValidationError as error:
-            message = f"Cannot discover {self._group}: what is at {path} is no answer to that."
-            raise KubeFailure(Reason.INVALID_REPLY, message, self._group) from error
-        except KubeFailure as failure:
-            if failure.reason is not Reason.NOT_FOUND:
-                raise
-            return None
 
     def _fail(self, failure: KubeFailure) -> None:
         problem = failure.problem

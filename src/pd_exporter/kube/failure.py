@@ -23,6 +23,8 @@ class Reason(StrEnum):
     """The server knows who asks, and RBAC denies it."""
     NOT_FOUND = "not_found"
     """The server has no such resource: its CRD is not installed, or not in this version."""
+    CONFLICT = "conflict"
+    """What was to be changed is not, or no longer, as it was thought to be; nothing was changed."""
     GONE = "gone"
     """The server has no state of the version asked for: it is too old, or from its future."""
     THROTTLED = "throttled"
@@ -36,6 +38,7 @@ _REASONS = {
     401: Reason.UNAUTHORIZED,
     403: Reason.FORBIDDEN,
     404: Reason.NOT_FOUND,
+    409: Reason.CONFLICT,
     410: Reason.GONE,
     429: Reason.THROTTLED,
 }
@@ -51,6 +54,7 @@ _CURES = {
     " --as=system:serviceaccount:NAMESPACE:NAME, and list.",
     Reason.NOT_FOUND: "See with kubectl api-resources whether the cluster has {resource} in this"
     " version, and install what brings it.",
+    Reason.CONFLICT: "Something else changed it in between: look at it again, and try again.",
     Reason.GONE: "It is listed anew; if it lasts, look at the load of the API server and of etcd.",
     Reason.THROTTLED: "It is asked again later; if it lasts, look at the API server's priority"
     " and fairness.",

@@ -1,0 +1,1 @@
+"""``pd-exporter adapters``: scaling adapters that no HPA can scale, and their cure."""
