@@ -9,7 +9,7 @@ from pd_exporter.policy import REQUIRED_WORKERS
 from pd_exporter.rules.triggers import SIGNALS, Signal
 from tests.promtool import ask
 
-PREFILL = [signal for signal in SIGNALS if signal.scraped]
+PREFILL = [signal for signal in SIGNALS if signal.scraped()]
 QUEUE = {
     "pd_queue_up": "1x80",
     "pd_queue_pending_messages": "12x80",
@@ -29,7 +29,7 @@ EXPECTED = {
 @pytest.mark.parametrize("signal", PREFILL, ids=lambda signal: signal.series)
 @pytest.mark.parametrize("query", ["recorded", "scraped"])
 def test_both_queries_give_the_signal(signal: Signal, query: str, tmp_path: Path) -> None:
-    expression = signal.query() if query == "recorded" else signal.scraped
+    expression = signal.recorded() if query == "recorded" else signal.scraped()
 
     ask(expression, QUEUE, "10m", round(EXPECTED[signal.series], 6), tmp_path)
 
@@ -41,7 +41,7 @@ def test_a_scraped_query_is_empty_as_soon_as_an_input_is(
 ) -> None:
     series = QUEUE | {lost: f"{QUEUE[lost].split('x')[0]}x39 stale"}
 
-    ask(signal.scraped, series, "10m", None, tmp_path)
+    ask(signal.scraped(), series, "10m", None, tmp_path)
 
 
 @pytest.mark.parametrize("signal", PREFILL, ids=lambda signal: signal.series)
@@ -50,8 +50,8 @@ def test_a_scraped_query_is_empty_when_samples_stop_without_a_marker(
 ) -> None:
     stopped = {name: values.replace("x80", "x40") for name, values in QUEUE.items()}
 
-    ask(f"count({signal.scraped})", stopped, "10m44s", 1, tmp_path)
-    ask(signal.scraped, stopped, "10m45s", None, tmp_path)
+    ask(f"count({signal.scraped()})", stopped, "10m44s", 1, tmp_path)
+    ask(signal.scraped(), stopped, "10m45s", None, tmp_path)
 
 
 def test_without_any_service_time_nothing_is_required(tmp_path: Path) -> None:
@@ -59,4 +59,4 @@ def test_without_any_service_time_nothing_is_required(tmp_path: Path) -> None:
 
     for signal in PREFILL:
         expected = None if "required" in signal.series else EXPECTED[signal.series]
-        ask(signal.scraped, unknown, "10m", expected, tmp_path)
+        ask(signal.scraped(), unknown, "10m", expected, tmp_path)

@@ -31,10 +31,11 @@ missing: nothing is filled in, and no value is NaN or infinite."""
 _TRIGGERS = """\
 Queries for KEDA's prometheus triggers, of type AverageValue, with their thresholds.
 
-Written by `make generate`; docs/rules.md says which to take. Each gives a series for every role: \
-add namespace, group and role of yours to the selectors, because KEDA wants one. Where recorded \
-series come late, as on Alibaba Managed Prometheus V2, take `scraped`, which reads none of them \
-but the service time, or `late`, which puts up with it."""
+Written by `make generate`; docs/rules.md says which to take, deploy/components has them in \
+ScaledObjects. Each gives a series for every role: add namespace, group and role of yours to the \
+first selector, or to pd_queue_up where that ends the query, because KEDA wants one. Where \
+recorded series come late, as on Alibaba Managed Prometheus V2, take `scraped`, which reads none \
+of them but the service time, or `late`, which puts up with it."""
 _RECORDED = re.compile(r"(time\(\)\s+- timestamp\(\s*(?:group|role|role_instance):[^)]*\)\s*<) \d+")
 
 
@@ -118,7 +119,8 @@ def _trigger_lines(signal: Signal) -> Iterator[str]:
     yield f"    source: {signal.source}"
     yield f"    role: {signal.role}"
     yield f'    threshold: "{signal.threshold:g}"'
-    late = {"scraped": signal.scraped} if signal.scraped else {"late": signal.query(LATE_SECONDS)}
-    for name, query in ({"query": signal.query()} | late).items():
+    scraped = signal.scraped()
+    late = {"scraped": scraped} if scraped else {"late": signal.recorded(LATE_SECONDS)}
+    for name, query in ({"query": signal.recorded()} | late).items():
         yield f"    {name}: |"
         yield lay_out(query, 6)

@@ -10,7 +10,6 @@ from pd_exporter.policy import (
 )
 from pd_exporter.rules import dynamo, engine, jetstream, kv, memory
 from pd_exporter.rules.load import LAG, REQUIRED
-from pd_exporter.rules.rule import selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +22,8 @@ class Signal:
         threshold: How much of it one role instance is to have.
         role: The role that it is meant for.
         meaning: When to take it, in a sentence.
-        scraped: The same by scraped series, for where recorded ones come late; empty where it
-            cannot be had.
+        scraped_roles: The same of all roles by scraped series, for where recorded ones come late;
+            empty where it cannot be had.
     """
 
     series: str
@@ -32,16 +31,33 @@ class Signal:
     threshold: float
     role: str
     meaning: str
-    scraped: str = ""
+    scraped_roles: str = ""
 
-    def query(self, seconds: float = FRESH_SECONDS) -> str:
-        """The recorded series of all roles, where its sample is younger than `seconds`.
+    def recorded(self, seconds: float = FRESH_SECONDS, of: str = "") -> str:
+        """The recorded series, where its sample is younger than `seconds`.
 
         Prometheus leaves no staleness markers when it stops, and reads what it recorded before as
         current for 5 minutes after it is back.
+
+        Args:
+            seconds: Age from which it counts no more.
+            of: Matchers that choose one role, such as ``namespace="default",group="dynamo-pd"``.
         """
-        series = selected(self.series, self.source)
-        return f"{series} and time() - timestamp({series}) < {seconds:g}"
+        matchers = ",".join(filter(None, (of, f'source="{self.source}"')))
+        # The bound needs no matchers: `and` takes only elements with all of the same labels.
+        return f"{self.series}{{{matchers}}} and time() - timestamp({self.series}) < {seconds:g}"
+
+    def scraped(self, of: str = "") -> str:
+        """The same by scraped series; empty where it cannot be had.
+
+        Args:
+            of: As for `recorded`.
+        """
+        if not self.scraped_roles:
+            return ""
+        queue = f"pd_queue_up{{{of}}}" if of else "pd_queue_up"
+        # `and` binds closer than `or`, which may stand outermost in the left operand.
+        return f"({self.scraped_roles}) and on (namespace, group, role) {queue}"
 
 
 SIGNALS = (
