@@ -6,7 +6,7 @@ one differs from what it would write.
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pd_exporter import catalogue
 from pd_exporter.config import Config
 from pd_exporter.rules import forms
 from pd_exporter.rules.alertforms import alert_rules
+from pd_exporter.rules.deployforms import compact, scraped_required_patch
 from pd_exporter.rules.foreign import FOREIGN
 from pd_exporter.rules.groups import GROUPS
 from pd_exporter.rules.triggers import SIGNALS
@@ -161,13 +162,17 @@ CONFIGURATION_SECTIONS = {
     "kubernetes": "KubernetesConfig",
 }
 TABLE = ("| key | type | default | meaning |", "|---|---|---|---|")
-FILES = {
+FILES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics,
     "docs/configuration.md": configuration,
     "docs/rules.md": rules,
     "rules/recording.yaml": forms.recording_rules,
     "rules/alerts.yaml": alert_rules,
     "rules/triggers.yaml": forms.trigger_queries,
+    "rules/prometheusrule.yaml": lambda: forms.prometheus_rule(alert_rules()),
+    "deploy/components/prefill-required-scraped/patch.yaml": scraped_required_patch,
+    "deploy/alibaba/v1/recording.yaml": lambda: compact(forms.recording_rules()),
+    "deploy/alibaba/v2/recording.yaml": lambda: compact(forms.alibaba_v2()),
 }
 
 
