@@ -79,6 +79,28 @@ def render_with(*components: Path) -> tuple[Object, ...]:
         return render(folder)
 
 
+def copied(overlay: Path, folder: Path) -> Path:
+    """An overlay in a copy of all that it may render from; gives its place there."""
+    for part in ("deploy", "rules", "dashboards/generated"):
+        shutil.copytree(ROOT / part, folder / part)
+    return folder / overlay.relative_to(ROOT)
+
+
+def take_in_all(overlay: Path) -> None:
+    """Let an overlay have the components that are one line away in it."""
+    file = overlay / "kustomization.yaml"
+    file.write_text(file.read_text().replace("  # - ../../components/", "  - ../../components/"))
+
+
+@cache
+def render_whole(overlay: Path) -> tuple[Object, ...]:
+    """Objects of an overlay that has the components too which are one line away in it."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = copied(overlay, Path(made).resolve())
+        take_in_all(folder)
+        return render(folder)
+
+
 def used_by(folder: Path) -> set[Path]:
     """Components that a kustomization takes, those of its components included."""
     told = yaml.safe_load((folder / "kustomization.yaml").read_text())

@@ -1,7 +1,6 @@
 """Alibaba Managed Prometheus: the overlay `ack`, its components, and the rules for import."""
 
 import re
-import shutil
 from itertools import permutations
 from pathlib import Path
 
@@ -15,7 +14,15 @@ from pd_exporter.rules.deployforms import compact
 from pd_exporter.rules.forms import LATE_SECONDS
 from pd_exporter.rules.triggers import SIGNALS, Signal
 from tests.kinds import Object
-from tests.manifests import DEPLOY, of_kind, render, render_with
+from tests.manifests import (
+    DEPLOY,
+    copied,
+    of_kind,
+    render,
+    render_whole,
+    render_with,
+    take_in_all,
+)
 from tests.servers import program, run
 
 ACK = DEPLOY / "overlays/ack"
@@ -80,7 +87,7 @@ def bare(expression: str) -> str:
 
 
 def test_the_overlay_asks_what_the_signals_say() -> None:
-    objects = render(ACK)
+    objects = render_whole(ACK)
 
     assert query(objects, "prefill") == bare(LAG.scraped(PREFILL))
     assert query(objects, "decode") == bare(DEMAND.recorded(LATE_SECONDS, DECODE))
@@ -150,8 +157,8 @@ def test_the_overlay_holds_with_any_version_of_keda_and_brings_no_prometheusrule
 @pytest.fixture
 def renamed(tmp_path: Path) -> Path:
     """A copy of the overlay in which the service is called otherwise, V1 and required workers."""
-    shutil.copytree(DEPLOY, tmp_path / "deploy")
-    overlay = tmp_path / "deploy/overlays/ack"
+    overlay = copied(ACK, tmp_path)
+    take_in_all(overlay)
     changes = {
         "service.env": {"=default\n": "=chat\n", "dynamo-pd": "qwen", ".default.svc": ".nats.svc"},
         "scaling.env": {"dynamo-pd": "qwen", "dynamo-": "qwen-", "workspace-default": "w"},

@@ -1,7 +1,6 @@
 """What the manifests say is what the code says, and each value has one place."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,17 @@ import pytest
 from pd_exporter import policy
 from pd_exporter.rules.foreign import FOREIGN
 from pd_exporter.rules.triggers import SIGNALS, Signal
-from tests.manifests import BASE, COMPONENTS, DEPLOY, OVERLAYS, of_kind, render, render_with
+from tests.manifests import (
+    BASE,
+    COMPONENTS,
+    DEPLOY,
+    OVERLAYS,
+    copied,
+    of_kind,
+    render,
+    render_with,
+    take_in_all,
+)
 
 SERVICE = {"SERVICE_NAMESPACE": "team-z", "SERVICE_GROUP": "other-group"}
 SCALING = {
@@ -123,9 +132,8 @@ def test_windows_and_fallback_are_the_policy_s(folder: Path) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda folder: folder.name)
 def test_each_value_has_one_place(overlay: Path, tmp_path: Path) -> None:
-    for part in ("deploy", "rules", "dashboards/generated"):
-        shutil.copytree(DEPLOY.parent / part, tmp_path / part)
-    folder = tmp_path / "deploy/overlays" / overlay.name
+    folder = copied(overlay, tmp_path)
+    take_in_all(folder)
     old = changed(folder / "service.env", SERVICE) | changed(folder / "scaling.env", SCALING)
     objects = render(folder)
     exporter_s = [told for told in objects if told["metadata"].get("namespace") != "team-z"]
@@ -145,6 +153,32 @@ def test_each_value_has_one_place(overlay: Path, tmp_path: Path) -> None:
         assert trigger(told)["serverAddress"] == SCALING["PROMETHEUS_URL"]
         assert 'namespace="team-z",group="other-group"' in trigger(told)["query"]
     assert not [value for value in old if f'"{value}"' in text or f"'{value}'" in text]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    ("component", "label"),
+    [
+        ("prefill-lag", "lag"),
+        ("prefill-required", "required-workers"),
+        ("prefill-required-scraped", "required-workers-scraped"),
+    ],
+)
+def test_another_signal_of_prefill_is_one_line(
+    overlay: Path, component: str, label: str, tmp_path: Path
+) -> None:
+    folder = copied(overlay, tmp_path)
+    file = folder / "kustomization.yaml"
+    file.write_text(re.sub(r"(?m)^(  - .*/)prefill-[a-z-]+$", rf"\1{component}", file.read_text()))
+    objects = render(folder)
+    (told,) = (
+        each
+        for each in of_kind(objects, "ScaledObject")
+        if each["metadata"]["labels"]["pd-exporter/role"] == "prefill"
+    )
+
+    assert told["metadata"]["labels"][SIGNAL_LABEL] == label
+    assert "unset" not in str(told)
 
 
 def changed(file: Path, values: dict[str, str]) -> set[str]:
