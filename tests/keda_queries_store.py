@@ -11,8 +11,6 @@ import http.client
 import itertools
 import json
 import struct
-import subprocess
-import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,8 +18,7 @@ from typing import Any
 
 import yaml
 
-from tests.prometheus import Labels, labels
-from tests.servers import free_port, program
+from tests.prometheus import Labels, labels, stored
 
 Series = tuple[str, Labels]
 """A series' name, and its labels."""
@@ -44,12 +41,6 @@ class Store:
         self._http.request("GET", path)
         answer = self._http.getresponse()
         return answer.status, answer.read()
-
-    def ready(self) -> bool:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.get("/-/ready")[0] == http.client.OK
-        self._http.close()  # or the next request would find an unfinished one
-        return False
 
     def close(self) -> None:
         self._http.close()
@@ -114,34 +105,12 @@ class Rules:
 @contextlib.contextmanager
 def store_in(folder: Path) -> Iterator[Store]:
     """Run an empty server while entered."""
-    (folder / "prometheus.yaml").write_text("")
-    port = free_port()
-    log = folder / "prometheus.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                program("prometheus"),
-                f"--config.file={folder / 'prometheus.yaml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                "--storage.tsdb.retention.time=100y",  # the samples' times are the test's own
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--web.enable-remote-write-receiver",
-            ],
-            stdout=output,
-            stderr=output,
-        )
-    store = Store(port)
-    try:
-        deadline = time.monotonic() + 30
-        while not store.ready():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.02)
-        yield store
-    finally:
-        store.close()
-        process.kill()  # what it would write at its end is nobody's
-        process.wait(15)
+    with stored(folder, folder / "data", "--web.enable-remote-write-receiver") as port:
+        store = Store(port)
+        try:
+            yield store
+        finally:
+            store.close()
 
 
 @functools.cache

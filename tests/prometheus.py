@@ -48,12 +48,6 @@ class Prometheus:
         assert len(found) == len(data["result"]), "series that differ in nothing but their names"
         return found
 
-    def ready(self) -> bool:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self._get("/-/ready")[0] == http.client.OK
-        self.close()  # or the next request would find an unfinished one
-        return False
-
     def close(self) -> None:
         self._http.close()
 
@@ -84,6 +78,17 @@ def prometheus(
         *(folder / "samples.txt", data),
     )
     assert made.returncode == 0, made.stdout + made.stderr
+    with stored(folder, data) as port:
+        server = Prometheus(port)
+        try:
+            yield server
+        finally:
+            server.close()
+
+
+@contextlib.contextmanager
+def stored(folder: Path, data: Path, *flags: str) -> Iterator[int]:
+    """Run a server that scrapes and evaluates nothing, on what is stored; gives its port."""
     (folder / "prometheus.yaml").write_text("")
     port = free_port()
     log = folder / "prometheus.log"
@@ -95,22 +100,29 @@ def prometheus(
                 f"--storage.tsdb.path={data}",
                 "--storage.tsdb.retention.time=100y",  # the samples' times are the test's own
                 f"--web.listen-address=127.0.0.1:{port}",
+                *flags,
             ],
             stdout=output,
             stderr=output,
         )
-    server = Prometheus(port)
     try:
         deadline = time.monotonic() + 30
-        while not server.ready():
+        while not _ready(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
-        yield server
+        yield port
     finally:
-        server.close()
         process.kill()  # what it would write at its end is nobody's
         process.wait(15)
+
+
+def _ready(port: int) -> bool:
+    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(asking):
+        asking.request("GET", "/-/ready")
+        return asking.getresponse().status == http.client.OK
+    return False
 
 
 def _write_samples(file: Path, series: Mapping[tuple[str, Labels], Sequence[Sample]]) -> None:

@@ -4,11 +4,27 @@ An API server drops a field that a CustomResourceDefinition does not have, and s
 it is asked to. Here it is a fault. The rest is as in apiextensions.k8s.io/v1.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 Schema = dict[str, Any]
+
+
+def changed(value: Any, path: str, by: Any = None) -> Any:
+    """A copy with another value at a path such as ``spec/triggers/0/type``; None takes it away."""
+    whole = json.loads(json.dumps(value))  # unlike a deep copy, without parts in common
+    *above, last = (int(step) if step.isdigit() else step for step in path.split("/"))
+    at = whole
+    for step in above:
+        at = at[step]
+    if by is None:
+        del at[last]
+    else:
+        at[last] = by
+    return whole
+
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),

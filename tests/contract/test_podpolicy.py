@@ -1,6 +1,5 @@
 """The policy for pods, RBAC and references finds what is wrong: a bad object for each rule."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from tests.kinds import Object
 from tests.podpolicy import Exceptions, image_faults, pod_faults, rbac_faults
 from tests.references import Elsewhere, faults
+from tests.structural import changed
 
 CONTAINER = {
     "name": "pd-exporter",
@@ -91,20 +91,6 @@ WHOLE = (
         },
     ),
 )
-
-
-def changed(told: Any, path: str, value: Any) -> Any:
-    """A copy with another value at a path; None takes it away."""
-    told = json.loads(json.dumps(told))  # unlike a deep copy, without parts in common
-    *above, last = (int(step) if step.isdigit() else step for step in path.split("/"))
-    at = told
-    for step in above:
-        at = at[step]
-    if value is None:
-        del at[last]
-    else:
-        at[last] = value
-    return told
 
 
 def test_a_good_deployment_passes() -> None:

@@ -1,10 +1,10 @@
 """What KEDA would not take of a ScaledObject is found: a bad one for each rule, and a good one."""
 
-import json
 from typing import Any
 
 import pytest
 
+from tests import structural
 from tests.kinds import KEDA_VERSIONS, KEDA_WITH_FALLBACK_BEHAVIOR, Object, problems
 from tests.scaledobjects import authentication_faults, collisions, faults
 
@@ -60,16 +60,8 @@ WITH_BEHAVIOR = {"failureThreshold": 8, "replicas": 2, "behavior": "currentRepli
 
 def changed(path: str, value: Any = None) -> Object:
     """The good ScaledObject with another value at a path; None takes it away."""
-    told: Any = json.loads(json.dumps(GOOD))
-    *above, last = (int(step) if step.isdigit() else step for step in path.split("/"))
-    at = told
-    for step in above:
-        at = at[step]
-    if value is None:
-        del at[last]
-    else:
-        at[last] = value
-    return told  # type: ignore[no-any-return]
+    told: Object = structural.changed(GOOD, path, value)
+    return told
 
 
 @pytest.mark.parametrize("keda", KEDA_VERSIONS)
