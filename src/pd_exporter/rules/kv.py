@@ -6,8 +6,8 @@ from pd_exporter.rules.dynamo import SOURCE as DYNAMO
 from pd_exporter.rules.engine import SOURCE
 from pd_exporter.rules.foreign import TOTAL, Foreign
 from pd_exporter.rules.instances import Reports, added, first_of, in_instances, in_pods
-from pd_exporter.rules.rule import POD, RecordingRule, highest, new, selected
-from pd_exporter.rules.workers import SERVING, SERVING_INSTANCES
+from pd_exporter.rules.rule import POD, ROLE, RecordingRule, highest, new, selected
+from pd_exporter.rules.workers import SERVED_INSTANCES
 
 UTILIZATION = "role_instance:pd_kv_cache_utilization:avg"
 DEMAND = "role_instance:pd_kv_cache_demand:avg"
@@ -16,7 +16,8 @@ _HELD = "role_instance:pd_kv_cache_held_requests:sum"
 _ASKING = "role_instance:pd_kv_cache_asking_requests:sum"
 _ASLEEP = "role_instance:pd_engine_asleep:max"
 
-_AWAKE = f"({SERVING_INSTANCES} unless {new(_ASLEEP)} == 1)"
+_SERVED = f"count by ({ROLE}) ({SERVED_INSTANCES})"
+_AWAKE = f"({SERVED_INSTANCES} unless {new(_ASLEEP)} == 1)"
 
 
 def _sum(metric: Foreign, matchers: str = "") -> str:
@@ -124,7 +125,7 @@ def _roles(source: str, demanded: str, demand: str) -> tuple[RecordingRule, ...]
         ),
         RecordingRule(
             "role:pd_kv_cache_utilization:sum",
-            reports.mean_times(UTILIZATION, SERVING),
+            reports.mean_times(UTILIZATION, _SERVED),
             "Sum over the role's instances, in instances' worth: the mean of those that report,"
             " times all that serve. Those that sleep count like the others: that they hold nothing"
             " is no reason to remove them.",
@@ -132,7 +133,7 @@ def _roles(source: str, demanded: str, demand: str) -> tuple[RecordingRule, ...]
         ),
         RecordingRule(
             ROLE_DEMAND,
-            reports.mean_times(demanded, SERVING),
+            reports.mean_times(demanded, _SERVED),
             demand,
             source,
         ),

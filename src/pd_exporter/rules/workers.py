@@ -18,6 +18,7 @@ from pd_exporter.rules.rule import (
 )
 
 SERVING_SINCE = "role_instance:pd_serving_since:max"
+SERVED_SINCE = "role_instance:pd_served_since:max"
 SERVING_WORKERS = "role:pd_serving_workers:sum"
 _SEEN = "role_instance:pd_seen_timestamp:max"
 
@@ -29,6 +30,9 @@ SERVING = highest(ROLE, selected(SERVING_WORKERS, "pods"))
 
 SERVING_INSTANCES = f"({SERVING_SINCE} and {is_fresh(SERVING_SINCE)})"
 """Those role instances, likewise."""
+
+SERVED_INSTANCES = f"({SERVED_SINCE} and {is_fresh(SERVED_SINCE)})"
+"""Role instances that have served since they are Ready, whether they still show it or not."""
 
 _READY = highest(ROLE, roles.REPLICAS_READY.name)
 _STARTUP = highest(ROLE, roles.STARTUP.name)
@@ -59,6 +63,9 @@ def _last_seen() -> str:
     return f"max by ({INSTANCE}) ({of_roles(f'({by_pod})')})"
 
 
+_SERVED = f"max by ({INSTANCE}) (last_over_time({SERVED_SINCE}[{window(EVIDENCE_SECONDS)}]))"
+"""What the rule itself recorded; through 10 minutes in which it could not."""
+
 _TIMED = f"max by ({ROLE}) ({new(_SEEN)}) or {_STARTUP}"
 
 RULES = RuleGroup(
@@ -79,6 +86,13 @@ RULES = RuleGroup(
             " same name), or where the configured start-up time has passed. Ready alone proves"
             " nothing: pods without a readiness probe are from their first second, while the model"
             " still loads.",
+        ),
+        RecordingRule(
+            SERVED_SINCE,
+            f"max by ({INSTANCE}) ({new(SERVING_SINCE)}) or {READY_SINCE} == {_SERVED}",
+            "The same of a role instance that has served since it is Ready, also where its engine's"
+            " metrics have been lost for long: then it is missing from its role's numbers, and not"
+            " idle.",
         ),
         RecordingRule(
             SERVING_WORKERS,
