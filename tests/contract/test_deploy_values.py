@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pd_exporter import policy
+from pd_exporter.config import load
 from pd_exporter.rules.foreign import FOREIGN
 from pd_exporter.rules.triggers import SIGNALS, Signal
 from tests.manifests import (
@@ -207,6 +208,22 @@ def test_engines_are_asked_for_what_rules_read_and_no_more() -> None:
         assert {name for name in read if kept.fullmatch(name)} == read
         others = ("vllm:time_to_first_token_seconds_bucket", "sglang:gen_throughput", "up")
         assert not [name for name in others if kept.fullmatch(name)]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda folder: folder.name)
+def test_the_exporter_takes_its_configuration(overlay: Path, tmp_path: Path) -> None:
+    objects = render(overlay)
+    data = {told["metadata"]["name"]: told["data"] for told in of_kind(objects, "ConfigMap")}
+    services = [values for name, values in data.items() if "-service-" in name]
+    files = [values["pd-exporter.yaml"] for values in data.values() if "pd-exporter.yaml" in values]
+    exporters = len([*of_kind(objects, "Deployment", "DaemonSet")])
+
+    assert len(files) == exporters
+    for file in files:
+        path = tmp_path / "pd-exporter.yaml"
+        path.write_text(file)
+        config = load(path, services[0] | {"NODE_NAME": "node-1"})
+        assert config.gpu or config.roles
 
 
 def test_scrapes_come_as_often_as_the_rules_expect() -> None:
