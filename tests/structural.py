@@ -62,6 +62,11 @@ _UNDERSTOOD = {
     _PRESERVE,
 }
 
+
+class UnknownWordError(ValueError):
+    """A schema says something that is not checked here, so nothing can be said to hold by it."""
+
+
 # The rules in CEL that a definition may hold, said in Python: KEDA from 2.20 on.
 _RULES: dict[str, Callable[[Any], bool]] = {
     "!has(self.minReplicaCount) || self.minReplicaCount <= "
@@ -75,11 +80,11 @@ def faults(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
     """Yield what is wrong, each with its path.
 
     Raises:
-        NotImplementedError: The schema has a word or a rule that is not understood here.
+        UnknownWordError: The schema has a word or a rule that is not understood here.
     """
     unknown = schema.keys() - _UNDERSTOOD
     if unknown or ("anyOf" in schema and _INT_OR_STRING not in schema):
-        raise NotImplementedError(f"{path}: {sorted(unknown) or 'anyOf'}")
+        raise UnknownWordError(f"{path}: {sorted(unknown) or 'anyOf'}")
     if value is None and schema.get("nullable"):
         return
     if not _has_type(value, schema):
@@ -91,7 +96,7 @@ def faults(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
     yield from found
     for rule in schema.get("x-kubernetes-validations", ()):
         if rule["rule"] not in _RULES:
-            raise NotImplementedError(f"{path}: {rule['rule']}")
+            raise UnknownWordError(f"{path}: {rule['rule']}")
         # A rule is asked only of what is right otherwise.
         if not found and not _RULES[rule["rule"]](value):
             yield f"{path}: {rule['message']}"

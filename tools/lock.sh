@@ -1,7 +1,7 @@
 #!/bin/sh
 # Pins what the image is made of, by version and hash: image/requirements.txt is what the exporter
-# runs with, image/build.txt what makes wheels of it and of nkeys, which has none. What is pinned and still fits stays; the newest
-# of all is had with
+# runs with, image/build.txt what makes wheels of it and of nkeys, which has none. What is pinned and
+# still fits stays; the newest of all is had with
 #
 #   tools/lock.sh --upgrade
 set -eu

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import math
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pd_exporter.adapters.cluster import NoAdaptersError, open_cluster
 from pd_exporter.adapters.cure import Cure
 from pd_exporter.adapters.judgement import Finding
 from pd_exporter.adapters.table import table
+from pd_exporter.arguments import seconds
 from pd_exporter.config.kubernetes import KubernetesConfig, api_url
 from pd_exporter.kube.access import AccessError, KubeAccess, configured
 from pd_exporter.kube.api import open_api
@@ -57,7 +57,7 @@ def add_adapters(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.add_argument("--cure", action="store_true", help="cure what can be cured")
     command.add_argument(
         "--wait",
-        type=_seconds,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="for an adapter to be made anew (default %(default)g)",
@@ -142,13 +142,3 @@ def _url(text: str) -> str:
         return api_url(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, up to 3600")
-    return seconds

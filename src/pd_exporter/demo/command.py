@@ -1,7 +1,6 @@
 """The command line of ``pd-exporter demo``; imports nothing of the extra that the demo needs."""
 
 import argparse
-import math
 import shutil
 import sys
 from functools import partial
@@ -9,6 +8,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from pd_exporter.arguments import seconds
 from pd_exporter.demo.plan import Plan, Programs
 
 _EXTRA = "pip install 'pd-exporter[demo]'"
@@ -55,7 +55,7 @@ def _add_burst(burst: "argparse._ArgumentGroup", usual: Plan) -> None:
     )
     burst.add_argument(
         "--service-seconds",
-        type=_seconds,
+        type=seconds,
         default=usual.service_seconds,
         metavar="SECONDS",
         help="time that a worker takes for a request (default %(default)s)",
@@ -102,16 +102,6 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000000")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, up to 3600")
-    return seconds
 
 
 def _program(text: str) -> Path:
